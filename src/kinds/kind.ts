@@ -1,0 +1,119 @@
+// What a kind is, as data. One value of this type per kind is the only place that knows the kind: routes, discovery,
+// storage, OpenAPI, Table output, RBAC names and clients derive from it.
+import type { FieldError } from "../machinery/errors.ts";
+import type { KubeObject } from "../machinery/object.ts";
+
+export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
+
+/** A printed column. `value` sees the object and the current time (epoch milliseconds) and returns the cell. */
+export interface Column<T extends KubeObject> {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  readonly format?: string;
+  readonly description?: string;
+  /** 0 is always shown, 1 only with `-o wide`. */
+  readonly priority?: number;
+  readonly value: (object: T, now: number) => string | number | boolean | null | undefined;
+}
+
+/** How names of a kind must look: RFC 1123 subdomain, RFC 1123 label, RFC 1035 label, or any single path segment. */
+export type NameRule = "subdomain" | "label" | "label1035" | "pathSegment";
+
+export interface Scale {
+  readonly specReplicas: number;
+  readonly statusReplicas: number;
+  /** The label selector of the pods, in text form. */
+  readonly selector: string;
+}
+
+export interface Subresources<T extends KubeObject> {
+  /** `/status`: an update there changes only status (and metadata as upstream allows); elsewhere status is kept. */
+  readonly status?: boolean;
+  /** `/scale` as autoscaling/v1 Scale. */
+  readonly scale?: { readonly get: (object: T) => Scale; readonly set: (draft: T, replicas: number) => void };
+  /** Names of further subresources, each served by a row in the API server's table of special subresources. */
+  readonly special?: readonly string[];
+}
+
+export interface Kind<T extends KubeObject = KubeObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly verbs: readonly Verb[];
+  /** Name of the type in the schema table, for example `core.v1.Pod`. */
+  readonly schema: string;
+  readonly nameRule: NameRule;
+  readonly subresources?: Subresources<T>;
+  /** Field selectors beyond metadata.name and metadata.namespace. */
+  readonly selectableFields?: Readonly<Record<string, (object: T) => string>>;
+  readonly columns?: readonly Column<T>[];
+  /** Set for kinds whose spec changes raise metadata.generation. */
+  readonly hasGeneration?: boolean;
+  /** Review kinds are answered, not stored (TokenReview, SubjectAccessReview …). */
+  readonly virtual?: boolean;
+  /** `/<group>/<plural>` that holds the objects when it is not this kind's own (another version of the same kind). */
+  readonly storage?: {
+    readonly group: string;
+    readonly plural: string;
+    readonly fromStored: (stored: KubeObject) => T;
+    readonly toStored: (object: T) => KubeObject;
+  };
+
+  // The functions below get a private draft that they may write to; each is pure otherwise.
+
+  /** Fills absent fields as upstream defaults them; applying it twice changes nothing more. */
+  readonly defaults?: (draft: T) => void;
+  /** Drops what a client may not set on create and fills what only the server sets. */
+  readonly prepareForCreate?: (draft: T) => void;
+  /** The same for update through the main resource; `old` is the stored object. Status is already kept by then. */
+  readonly prepareForUpdate?: (draft: T, old: T) => void;
+  /** Everything wrong with a new object, metadata aside (the server checks that for all kinds). */
+  readonly validate?: (object: T) => readonly FieldError[];
+  /** What is wrong with the change itself (immutable fields); `validate` runs as well. */
+  readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];
+  /** What is wrong with a change of status; neither `validate` nor `validateUpdate` run then. */
+  readonly validateStatusUpdate?: (object: T, old: T) => readonly FieldError[];
+  /** Warnings to send with a create or update. */
+  readonly warnings?: (object: T) => readonly string[];
+  /** Grace period of a deletion in seconds; undefined or 0 deletes at once. `requested` comes from the client. */
+  readonly deletionGraceSeconds?: (object: T, requested: number | undefined) => number;
+}
+
+/** The verbs of an ordinary stored kind. */
+export const allVerbs: readonly Verb[] = [
+  "create",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "update",
+  "watch",
+];
+
+/** Declares a kind; what is not given gets the usual value. `module` of the schema name is derived from group and version. */
+export function defineKind<T extends KubeObject>(
+  kind: Pick<Kind<T>, "group" | "version" | "kind" | "plural"> & Partial<Kind<T>>,
+): Kind<T> {
+  const module = kind.group === "" ? "core" : kind.group.split(".")[0]!;
+  return {
+    singular: kind.kind.toLowerCase(),
+    namespaced: true,
+    verbs: allVerbs,
+    schema: `${module}.${kind.version}.${kind.kind}`,
+    nameRule: "subdomain",
+    ...kind,
+  };
+}
+
+/** `v1` or `apps/v1`. */
+export const apiVersionOf = (kind: { group: string; version: string }): string =>
+  kind.group ? `${kind.group}/${kind.version}` : kind.version;
+
+export const collectionOf = (kind: Pick<Kind, "group" | "plural" | "storage">): string =>
+  `${(kind.storage ?? kind).group}/${(kind.storage ?? kind).plural}`;

@@ -1,0 +1,40 @@
+// Time is an argument: everything that waits or stamps takes a Clock, so that tests and simulations can hold it.
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls back once after `ms`; the returned function cancels. Timers of the real clock do not keep a process alive. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `ms`, or at once when the signal aborts (it never rejects; look at the signal). */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal?.addEventListener("abort", done);
+  });
+}
+
+/** RFC 3339 in whole seconds, the form of metav1.Time. */
+export const formatTime = (epochMs: number): string => `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+
+/** RFC 3339 with six decimals, the form of metav1.MicroTime. */
+export const formatMicroTime = (epochMs: number): string => `${new Date(epochMs).toISOString().slice(0, 23)}000Z`;
+
+/** Milliseconds since the epoch; NaN when it is no time. */
+export const parseTime = (text: string | undefined): number => (text === undefined ? Number.NaN : Date.parse(text));
