@@ -3,15 +3,15 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls back once after `ms`; the returned function cancels. Timers of the real clock do not keep a process alive. */
-  after(ms: number, callback: () => void): () => void;
+  /** Calls back once after `ms`; the returned function cancels. Only with `keepAlive` does the timer hold the process. */
+  after(ms: number, callback: () => void, keepAlive?: boolean): () => void;
 }
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  after(ms, callback) {
+  after(ms, callback, keepAlive = false) {
     const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
-    timer.unref();
+    if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },
 };
@@ -25,7 +25,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       signal?.removeEventListener("abort", done);
       resolve();
     };
-    const cancel = clock.after(ms, done);
+    const cancel = clock.after(ms, done, true);
     signal?.addEventListener("abort", done);
   });
 }

@@ -1,0 +1,42 @@
+// Holds the import directions of docs/architecture.md: a room may import itself and the rooms in its row, nothing else.
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { test } from "node:test";
+
+const src = import.meta.dirname;
+
+const allowed: Record<string, readonly string[]> = {
+  machinery: [],
+  kinds: ["machinery"],
+  store: ["machinery"],
+  host: ["machinery"],
+  client: ["machinery", "kinds"],
+  apiserver: ["machinery", "kinds", "store", "client"],
+  controllers: ["machinery", "kinds", "client"],
+  scheduler: ["machinery", "kinds", "client"],
+  kubelet: ["machinery", "kinds", "client", "host"],
+  network: ["machinery", "kinds", "client", "host"],
+};
+
+/** Tests may put rooms together to show that they fit. */
+const isTest = (file: string) => /\.test\.ts$|[/]testing[^/]*\.ts$/.test(file);
+
+test("imports go one way between the rooms", () => {
+  const wrong: string[] = [];
+  for (const file of globSync("**/*.ts", { cwd: src })) {
+    const room = file.split(sep)[0]!;
+    const permitted = allowed[room];
+    if (permitted === undefined || isTest(file)) continue;
+    for (const [, target] of readFileSync(join(src, file), "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
+      const to = relative(src, join(src, dirname(file), target!)).split(sep)[0]!;
+      if (to !== room && !permitted.includes(to)) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("every room has a row, and only cluster.ts and cli/ know them all", () => {
+  const rooms = new Set(globSync("*/", { cwd: src }).map((name) => name.replace(/\/$/, "")));
+  assert.deepEqual([...rooms].filter((room) => !allowed[room] && room !== "cli").toSorted(), []);
+});
