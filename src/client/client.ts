@@ -57,6 +57,8 @@ export interface Cache<T extends KubeObject = KubeObject> {
   readonly kind: Kind<T>;
   /** Resolves when the first complete listing is in. */
   readonly synced: Promise<void>;
+  /** Newest revision (resourceVersion as a number) that this view reflects; 0 before the first listing. */
+  readonly revision: number;
   get(key: ObjectKey): T | undefined;
   list(namespace?: string): readonly T[];
   /** Objects under an index value; `index` must have been added by `addIndex`. */
