@@ -89,7 +89,7 @@ export class IndexedCache<T extends KubeObject = KubeObject> implements Cache<T>
   /** Takes a complete listing in: emits only the differences. `revision` is the listing's resourceVersion. */
   replace(objects: readonly T[], revision?: number): void {
     const listed = new Set(objects.map(keyOf));
-    for (const [key, object] of [...this.#objects]) {
+    for (const [key, object] of this.#objects) {
       if (!listed.has(key)) this.apply({ type: "DELETED", object });
     }
     for (const object of objects) {
