@@ -3,6 +3,7 @@
 import { X509Certificate, createPrivateKey, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Pkcs10CertificateRequest } from "@peculiar/x509";
 import type { Clock } from "../../machinery/clock.ts";
 
 export interface KeyPair {
@@ -48,12 +49,6 @@ export interface SignOptions {
   readonly subject?: string;
 }
 
-type PublicKeyType = Parameters<typeof import("@peculiar/x509").X509CertificateGenerator.create>[0] extends infer P
-  ? P extends { publicKey: infer K }
-    ? K
-    : never
-  : never;
-
 /** The writer's dependency injection needs the reflection polyfill to be there before it. */
 async function loadX509() {
   await import("reflect-metadata");
@@ -77,7 +72,8 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
   const issuer = createIssuer(dir, options.clock);
   const now = () => options.clock.now();
   const ca = readCa(dir) ?? (await issuer.createCa());
-  const serviceAccountKeyPem = readText(dir, "service-account.key") ?? (await issuer.createKeyFile("service-account.key"));
+  const serviceAccountKeyPem =
+    readText(dir, "service-account.key") ?? (await issuer.createKeyFile("service-account.key"));
 
   const wanted = {
     serving: (pair: KeyPair) => covers(pair, options),
@@ -85,7 +81,13 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
   };
   const issue = {
     serving: () =>
-      issuer.issue(ca, { subject: "CN=kube-apiserver", days: leafDays, usages: ["server"], ...options, file: "serving" }),
+      issuer.issue(ca, {
+        subject: "CN=kube-apiserver",
+        days: leafDays,
+        usages: ["server"],
+        ...options,
+        file: "serving",
+      }),
     admin: () =>
       issuer.issue(ca, {
         subject: subjectOf({ commonName: "kubernetes-admin", organizations: ["system:masters"] }),
@@ -155,10 +157,16 @@ function createIssuer(dir: string, clock: Clock) {
         signingAlgorithm: algorithm,
         extensions: [
           new BasicConstraintsExtension(true, undefined, true),
-          new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
+          new KeyUsagesExtension(
+            KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature,
+            true,
+          ),
         ],
       });
-      return writePair(dir, "ca", { certPem: `${certificate.toString("pem")}\n`, keyPem: await keyPemOf(keys.privateKey) });
+      return writePair(dir, "ca", {
+        certPem: `${certificate.toString("pem")}\n`,
+        keyPem: await keyPemOf(keys.privateKey),
+      });
     },
     async createKeyFile(name: string): Promise<string> {
       const pem = await keyPemOf((await createKey()).privateKey);
@@ -188,7 +196,7 @@ function createIssuer(dir: string, clock: Clock) {
     },
     async sign(
       ca: KeyPair,
-      publicKey: PublicKeyType,
+      publicKey: CryptoKey | Pkcs10CertificateRequest["publicKey"],
       leaf: Omit<LeafOptions, "days" | "file"> & { notBefore: Date; notAfter: Date },
     ): Promise<string> {
       const x509 = await loadX509();
