@@ -1,0 +1,15 @@
+// MutatingWebhookConfiguration: webhooks that may change requests.
+import type * as admissionregistration from "../generated/admissionregistration.v1.ts";
+import { defineKind } from "../kind.ts";
+
+export type MutatingWebhookConfiguration = admissionregistration.MutatingWebhookConfiguration;
+
+export const MutatingWebhookConfiguration = defineKind<admissionregistration.MutatingWebhookConfiguration>({
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  kind: "MutatingWebhookConfiguration",
+  plural: "mutatingwebhookconfigurations",
+  namespaced: false,
+  categories: ["api-extensions"],
+  hasGeneration: true,
+});
