@@ -1,0 +1,271 @@
+// Real packets through the real table: network namespaces stand in for pods, joined to a bridge of their own. Needs root.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { run, runOrThrow } from "../src/host/run.ts";
+import type { Service as ServiceType } from "../src/kinds/generated/core.v1.ts";
+import type { EndpointSlice as EndpointSliceType } from "../src/kinds/generated/discovery.v1.ts";
+import { realClock } from "../src/machinery/clock.ts";
+import { silentLogger } from "../src/machinery/log.ts";
+import { ensurePodNetwork, removePodNetwork } from "../src/network/cni.ts";
+import { EndpointSlice, Pod, Service } from "../src/network/kinds.ts";
+import { removeServiceProxy, type ServiceProxy, startServiceProxy } from "../src/network/proxy/proxy.ts";
+import { FakeClient } from "../src/network/testing.ts";
+
+const network = {
+  bridge: "knh-test0",
+  podCidr: "10.231.0.0/24",
+  serviceCidr: "10.232.0.0/16",
+  localServiceAddresses: ["10.232.0.10"],
+};
+const table = "knh-test0";
+const echo = join(import.meta.dirname, "network-echo.ts");
+const skip = process.getuid?.() === 0 ? false : "needs root";
+const children: ChildProcess[] = [];
+const namespaces: string[] = [];
+const stop = new AbortController();
+const fake = new FakeClient();
+let proxy: ServiceProxy;
+
+async function addPod(name: string, address: string): Promise<void> {
+  const namespace = `knh-${name}`;
+  const host = `knh-v${name}`;
+  namespaces.push(namespace);
+  const { bridge } = network;
+  await runOrThrow("ip", ["-batch", "-"], {
+    input: [
+      `netns add ${namespace}`,
+      `link add ${host} type veth peer name eth0 netns ${namespace}`,
+      `link set ${host} master ${bridge} up`,
+      "",
+    ].join("\n"),
+  });
+  await runOrThrow("ip", ["link", "set", host, "type", "bridge_slave", "hairpin", "on"]);
+  await runOrThrow("ip", ["-n", namespace, "-batch", "-"], {
+    input: [
+      "link set lo up",
+      `addr add ${address}/24 dev eth0`,
+      "link set eth0 up",
+      "route add default via 10.231.0.1",
+      "",
+    ].join("\n"),
+  });
+}
+
+async function serve(name: string, port: number): Promise<void> {
+  const child = spawn("ip", ["netns", "exec", `knh-${name}`, process.execPath, echo, "serve", name, String(port)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.push(child);
+  await once(child.stdout!, "data");
+}
+
+/** Asks from a pod, or from the host with `from` "". */
+async function ask(from: string, protocol: "tcp" | "udp", address: string, port: number): Promise<string> {
+  const command = [process.execPath, echo, "ask", protocol, address, String(port)];
+  const [file, ...args] = from ? ["ip", "netns", "exec", `knh-${from}`, ...command] : command;
+  return (await runOrThrow(file!, args, { timeoutMs: 5000 })).stdout.trim();
+}
+
+const service = (name: string, clusterIP: string, spec: Partial<NonNullable<ServiceType["spec"]>> = {}) =>
+  ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { namespace: "default", name },
+    spec: {
+      type: "ClusterIP",
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ports: [
+        { name: "t", port: 80, protocol: "TCP" },
+        { name: "u", port: 80, protocol: "UDP" },
+      ],
+      ...spec,
+    },
+  }) as ServiceType;
+
+const slice = (serviceName: string, addresses: string[]) =>
+  ({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      namespace: "default",
+      name: `${serviceName}-1`,
+      labels: { "kubernetes.io/service-name": serviceName },
+    },
+    addressType: "IPv4",
+    ports: [
+      { name: "t", port: 8080, protocol: "TCP" },
+      { name: "u", port: 8080, protocol: "UDP" },
+    ],
+    endpoints: addresses.map((address) => ({ addresses: [address], nodeName: "n1", conditions: { ready: true } })),
+  }) as unknown as EndpointSliceType;
+
+async function offer(svc: ServiceType, addresses: string[]): Promise<void> {
+  fake.put(Service, svc);
+  fake.put(EndpointSlice, slice(svc.metadata.name, addresses));
+  await proxy.settled();
+}
+
+const cleanUp = async () => {
+  for (const name of ["a", "b", "c"]) await run("ip", ["netns", "del", `knh-${name}`]);
+  await removePodNetwork(network);
+  await removeServiceProxy(table);
+};
+
+before(async () => {
+  if (skip) return;
+  await cleanUp();
+  const { bridgeNetfilter } = await ensurePodNetwork(network);
+  await Promise.all([addPod("a", "10.231.0.2"), addPod("b", "10.231.0.3"), addPod("c", "10.231.0.4")]);
+  await Promise.all([serve("a", 8080), serve("b", 8080)]);
+  proxy = await startServiceProxy({
+    ...network,
+    client: fake.client,
+    nodeName: "n1",
+    table,
+    bridgeNetfilter,
+    clock: realClock,
+    log: silentLogger,
+    signal: stop.signal,
+  });
+});
+
+after(async () => {
+  if (skip) return;
+  stop.abort();
+  for (const child of children) child.kill();
+  await cleanUp();
+});
+
+test("a cluster IP answers pods with their own address kept, and the host, over TCP and UDP", { skip }, async () => {
+  await offer(service("one", "10.232.0.20"), ["10.231.0.2"]);
+  assert.equal(await ask("c", "tcp", "10.232.0.20", 80), "a 10.231.0.4");
+  assert.equal(await ask("c", "udp", "10.232.0.20", 80), "a 10.231.0.4");
+  assert.equal(await ask("", "tcp", "10.232.0.20", 80), "a 10.231.0.1");
+  assert.equal(await ask("", "udp", "10.232.0.20", 80), "a 10.231.0.1");
+});
+
+test("a pod reaches itself through its Service", { skip }, async () => {
+  await offer(service("one", "10.232.0.20"), ["10.231.0.2"]);
+  assert.equal(await ask("a", "tcp", "10.232.0.20", 80), "a 10.231.0.1");
+});
+
+test("a Service without endpoints, and a port that no Service has, refuse at once", { skip }, async () => {
+  await offer(service("none", "10.232.0.21"), []);
+  for (const from of ["", "c"]) {
+    assert.equal(await ask(from, "tcp", "10.232.0.21", 80), "ECONNREFUSED");
+    assert.equal(await ask(from, "udp", "10.232.0.21", 80), "ECONNREFUSED");
+    assert.equal(await ask(from, "tcp", "10.232.9.9", 1), "ECONNREFUSED");
+  }
+  await offer(service("none", "10.232.0.21"), ["10.231.0.3"]);
+  assert.equal(await ask("c", "tcp", "10.232.0.21", 80), "b 10.231.0.4");
+});
+
+test("connections spread over all endpoints", { skip }, async () => {
+  await offer(service("two", "10.232.0.22"), ["10.231.0.2", "10.231.0.3"]);
+  const seen = new Set<string>();
+  for (let i = 0; i < 40 && seen.size < 2; i++) seen.add(await connectOnce("10.232.0.22", 80));
+  assert.deepEqual([...seen].toSorted(), ["a", "b"]);
+});
+
+test("ClientIP affinity keeps a client at one endpoint", { skip }, async () => {
+  await offer(service("sticky", "10.232.0.23", { sessionAffinity: "ClientIP" }), ["10.231.0.2", "10.231.0.3"]);
+  const seen = new Set<string>();
+  for (let i = 0; i < 20; i++) seen.add(await connectOnce("10.232.0.23", 80));
+  assert.equal(seen.size, 1);
+  // The endpoint goes away: the client moves on.
+  await offer(service("sticky", "10.232.0.23", { sessionAffinity: "ClientIP" }), [seen.has("a") ? "10.231.0.3" : "10.231.0.2"]);
+  assert.equal(await connectOnce("10.232.0.23", 80), seen.has("a") ? "b" : "a");
+});
+
+test("a node port answers on every address of the node, loopback included", { skip }, async () => {
+  const ports = [
+    { name: "t", port: 80, protocol: "TCP", nodePort: 31990 },
+    { name: "u", port: 80, protocol: "UDP", nodePort: 31990 },
+  ];
+  await offer(service("np", "10.232.0.24", { type: "NodePort", ports }), ["10.231.0.2"]);
+  assert.match(await ask("", "tcp", "127.0.0.1", 31990), /^a /);
+  assert.match(await ask("", "udp", "127.0.0.1", 31990), /^a /);
+  assert.match(await ask("", "tcp", "10.231.0.1", 31990), /^a /);
+  assert.equal(await ask("c", "tcp", "10.231.0.1", 31990), "a 10.231.0.4");
+  await offer(service("np", "10.232.0.24", { type: "NodePort", ports }), []);
+  assert.equal(await ask("", "tcp", "127.0.0.1", 31990), "ECONNREFUSED");
+});
+
+test("source ranges of a load balancer refuse everyone else", { skip }, async () => {
+  const balancer = (range: string) => ({
+    ...service("lb", "10.232.0.25", { type: "LoadBalancer", loadBalancerSourceRanges: [range] }),
+    status: { loadBalancer: { ingress: [{ ip: "10.231.0.1" }] } },
+  });
+  await offer(balancer("10.231.0.4/32"), ["10.231.0.2"]);
+  assert.equal(await ask("c", "tcp", "10.231.0.1", 80), "a 10.231.0.4");
+  assert.equal(await ask("b", "tcp", "10.231.0.1", 80), "timeout");
+});
+
+test("a host port leads to its pod and goes with it", { skip }, async () => {
+  fake.put(Pod, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace: "default", name: "hp", uid: "1", resourceVersion: "", creationTimestamp: "" },
+    spec: { nodeName: "n1", containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 18099 }] }] },
+    status: { phase: "Running", podIP: "10.231.0.3" },
+  } as never);
+  await proxy.settled();
+  assert.match(await ask("", "tcp", "127.0.0.1", 18099), /^b /);
+  assert.equal(await ask("c", "tcp", "10.231.0.1", 18099), "b 10.231.0.4");
+  fake.remove(Pod, "default/hp");
+  await proxy.settled();
+  assert.equal(await ask("", "tcp", "127.0.0.1", 18099), "ECONNREFUSED");
+});
+
+test("pods cannot reach the node's loopback", { skip }, async () => {
+  await runOrThrow("ip", ["-n", "knh-c", "route", "add", "127.0.0.99/32", "via", "10.231.0.1", "table", "local"]).catch(
+    () => undefined,
+  );
+  const { stdout } = await run("nft", ["list", "chain", "ip", table, "loopback-guard"]);
+  assert.match(stdout, /iifname "knh-test0" ip daddr 127\.0\.0\.0\/8 drop/);
+});
+
+test("a UDP client that keeps sending follows its Service to the new endpoint", { skip }, async () => {
+  await offer(service("move", "10.232.0.26"), ["10.231.0.2"]);
+  const { createSocket } = await import("node:dgram");
+  const socket = createSocket("udp4");
+  socket.connect(80, "10.232.0.26");
+  await once(socket, "connect");
+  const next = async () => {
+    socket.send("?");
+    return String((await once(socket, "message", { signal: AbortSignal.timeout(1000) }))[0]).slice(0, 1);
+  };
+  assert.equal(await next(), "a");
+  await offer(service("move", "10.232.0.26"), ["10.231.0.3"]);
+  assert.equal(await next(), "b");
+  socket.close();
+});
+
+test("a new Service works within 50 ms, one of a thousand", { skip }, async () => {
+  for (let i = 0; i < 1000; i++) {
+    const name = `many-${i}`;
+    fake.put(Service, service(name, `10.232.${10 + (i >> 8)}.${i & 255}`));
+    fake.put(EndpointSlice, slice(name, ["10.231.0.2", "10.231.0.3"]));
+  }
+  await proxy.settled();
+  const start = performance.now();
+  await offer(service("late", "10.232.1.1"), ["10.231.0.2"]);
+  const elapsed = performance.now() - start;
+  assert.equal(await connectOnce("10.232.1.1", 80), "a");
+  assert.ok(elapsed < 50, `took ${elapsed} ms`);
+});
+
+/** Name of the endpoint that answers a connection from the host. */
+function connectOnce(address: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, address);
+    socket.on("data", (data) => resolve(data.toString().split(" ")[0]!));
+    socket.on("error", reject);
+    socket.setTimeout(1500, () => reject(new Error("timeout")));
+  });
+}
