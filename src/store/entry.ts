@@ -1,0 +1,104 @@
+// One version of one object, parsed and encoded only when somebody asks, and the bounded cache of encoded bytes.
+import type { KubeObject } from "../machinery/object.ts";
+import type { Entry, StoreKey } from "./store.ts";
+
+/** `namespace` and `name` as one string that sorts by namespace, then name. */
+export const idOf = (key: Pick<StoreKey, "namespace" | "name">): string => `${key.namespace}\0${key.name}`;
+
+/** Least recently used encoded objects, bounded by the sum of their bytes. */
+export class JsonCache {
+  readonly #limitBytes: number;
+  readonly #buffers = new Map<object, Buffer>();
+  #bytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  get(owner: object): Buffer | undefined {
+    const buffer = this.#buffers.get(owner);
+    if (buffer) {
+      this.#buffers.delete(owner);
+      this.#buffers.set(owner, buffer);
+    }
+    return buffer;
+  }
+
+  /** Sets the bytes of an owner that has none. */
+  set(owner: object, buffer: Buffer): void {
+    this.#buffers.set(owner, buffer);
+    this.#bytes += buffer.length;
+    for (const [oldest, { length }] of this.#buffers) {
+      if (this.#bytes <= this.#limitBytes || oldest === owner) break;
+      this.#buffers.delete(oldest);
+      this.#bytes -= length;
+    }
+  }
+}
+
+export interface EntryFacts {
+  readonly key: StoreKey;
+  readonly revision: number;
+  readonly createRevision: number;
+  /** Revision of the row on disk that a restart would bring back; 0 when there is none. */
+  readonly rowRevision: number;
+  /** The row on disk is marked `aheadInMemory`, so later volatile versions need no row. */
+  readonly volatile: boolean;
+}
+
+export class StoredEntry implements Entry {
+  readonly key: StoreKey;
+  readonly id: string;
+  readonly revision: number;
+  readonly createRevision: number;
+  readonly rowRevision: number;
+  readonly volatile: boolean;
+  readonly #cache: JsonCache;
+  #object: KubeObject | undefined;
+  #unparsed: Buffer | undefined;
+
+  constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, cache: JsonCache) {
+    this.key = facts.key;
+    this.id = idOf(facts.key);
+    this.revision = facts.revision;
+    this.createRevision = facts.createRevision;
+    this.rowRevision = facts.rowRevision;
+    this.volatile = facts.volatile;
+    this.#cache = cache;
+    if ("object" in content) this.#object = content.object;
+    else this.#unparsed = content.json;
+  }
+
+  get object(): KubeObject {
+    if (!this.#object) {
+      const json = this.#unparsed!;
+      this.#object = JSON.parse(json.toString("utf8")) as KubeObject;
+      this.#unparsed = undefined;
+      this.#cache.set(this, json);
+    }
+    return this.#object;
+  }
+
+  json(): Buffer {
+    if (this.#unparsed) return this.#unparsed;
+    let json = this.#cache.get(this);
+    if (!json) {
+      json = Buffer.from(JSON.stringify(this.#object));
+      this.#cache.set(this, json);
+    }
+    return json;
+  }
+}
+
+/** A copy that carries `revision` as its resourceVersion; everything else is shared. */
+export function withRevision(object: KubeObject, revision: number): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+}
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

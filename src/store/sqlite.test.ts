@@ -1,0 +1,157 @@
+// The SQLite store: the contract, and what is only true of a file.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { realClock } from "../machinery/clock.ts";
+import { silentLogger } from "../machinery/log.ts";
+import type { Codec } from "./log.ts";
+import { openSqliteStore, type SqliteStoreOptions } from "./sqlite.ts";
+import { create, key, pod, storeContract } from "./store.contract.ts";
+import type { StoreEvent } from "./store.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "knarr-store-"));
+after(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newFile = () => join(folder, `${files++}`, "state.db");
+const open = (file: string, options: Partial<SqliteStoreOptions> = {}) =>
+  openSqliteStore({ file, clock: realClock, log: silentLogger, freeze: true, ...options });
+
+storeContract("sqlite", (options) => open(newFile(), options));
+
+test("everything is there after a restart: objects, revisions and history", async () => {
+  const file = newFile();
+  const first = await open(file);
+  const [a, b] = await first.write([create("a"), create("b")]);
+  await first.write([{ type: "update", key: key("a"), object: pod("a", { spec: 1 }), expectedRevision: a!.revision }]);
+  await first.write([{ type: "delete", key: key("b"), expectedRevision: b!.revision }]);
+  const { revision } = first;
+  const listing = first.list("/pods").entries.map(({ object }) => object);
+  await first.close();
+  await using second = await open(file);
+  assert.equal(second.revision, revision);
+  assert.deepEqual(
+    second.list("/pods").entries.map(({ object }) => object),
+    listing,
+  );
+  assert.equal(second.get(key("a"))!.createRevision, a!.revision);
+  const events: StoreEvent[] = [];
+  second.watch({ collection: "/pods", after: b!.revision }, (batch) => events.push(...batch));
+  assert.deepEqual(
+    events.map(({ type, entry, previous }) => [type, entry.object.metadata.resourceVersion, previous?.revision]),
+    [
+      ["MODIFIED", String(revision - 1), a!.revision],
+      ["DELETED", String(revision), b!.revision],
+    ],
+  );
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+});
+
+test("rows that fell out of the history window leave the file", async () => {
+  const file = newFile();
+  const store = await open(file, { historyEvents: 10 });
+  let [entry] = await store.write([create("a")]);
+  for (let i = 0; i < 2000; i++) {
+    const object = pod("a", { spec: "x".repeat(4000) });
+    [entry] = await store.write([{ type: "update", key: key("a"), object, expectedRevision: entry!.revision }]);
+  }
+  await store.close();
+  assert.ok(statSync(file).size < 400_000, `the file has ${statSync(file).size} bytes`);
+  await using again = await open(file, { historyEvents: 10 });
+  assert.equal(again.get(key("a"))!.revision, entry!.revision);
+  assert.ok(again.stats().historyEvents <= 12);
+});
+
+test("volatile versions survive an orderly restart without having been written before", async () => {
+  const file = newFile();
+  const store = await open(file);
+  let [entry] = await store.write([create("lease")]);
+  for (let i = 0; i < 5; i++) {
+    const { revision } = entry!;
+    const object = pod("lease", { spec: i });
+    [entry] = await store.write([
+      { type: "update", key: key("lease"), object, expectedRevision: revision, volatile: true },
+    ]);
+  }
+  await store.close();
+  await using again = await open(file);
+  assert.equal(again.revision, entry!.revision);
+  assert.deepEqual(again.get(key("lease"))!.object, entry!.object);
+});
+
+test("volatile writes after the first one do not touch the disk", async () => {
+  const file = newFile();
+  await using store = await open(file);
+  const beat = async (revision: number) => {
+    const write = { type: "update", key: key("lease"), object: pod("lease"), expectedRevision: revision } as const;
+    const [entry] = await store.write([{ ...write, volatile: true }]);
+    return entry!.revision;
+  };
+  const [created] = await store.write([create("lease")]);
+  let revision = await beat(created!.revision);
+  const wal = () => statSync(`${file}-wal`, { bigint: true }).mtimeNs;
+  const before = wal();
+  for (let i = 0; i < 100; i++) revision = await beat(revision);
+  assert.equal(wal(), before);
+});
+
+test("a file that another store has open is refused", async () => {
+  const file = newFile();
+  await using store = await open(file);
+  await store.write([create("a")]);
+  await assert.rejects(open(file), { code: "unavailable", message: /in use by another process/ });
+  await store.write([create("b")]);
+});
+
+test("a file that is no store, or is damaged, is refused with a way out", async () => {
+  const nonsense = join(folder, "nonsense.db");
+  writeFileSync(nonsense, "not a database at all".repeat(1000));
+  await assert.rejects(open(nonsense), { code: "damaged", message: /Restore a backup/ });
+  const file = newFile();
+  const store = await open(file);
+  for (let i = 0; i < 50; i++) await store.write([create(`pod-${i}`)]);
+  await store.close();
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf("uid-pod-25");
+  bytes.write("UID", at);
+  writeFileSync(file, bytes);
+  await assert.rejects(open(file), { code: "damaged", message: /pod-25 does not match its checksum/ });
+});
+
+test("a codec stands between the store and its file, and a wrong one is noticed", async () => {
+  const file = newFile();
+  const flip =
+    (mask: number): Codec["encode"] =>
+    (_key, bytes) =>
+      bytes.map((byte) => byte ^ mask);
+  const strict = (mask: number): Codec => ({
+    encode: flip(mask),
+    decode: (k, bytes) => {
+      const plain = flip(mask)(k, bytes);
+      if (plain[0] !== 0x7b) throw new Error("wrong key");
+      return plain;
+    },
+  });
+  const store = await open(file, { codec: strict(0x55) });
+  await store.write([create("secret-name")]);
+  await store.close();
+  assert.ok(!readFileSync(file).includes("uid-secret-name"));
+  await assert.rejects(open(file, { codec: strict(0x11) }), { code: "damaged" });
+  await using again = await open(file, { codec: strict(0x55) });
+  assert.equal(again.get(key("secret-name"))!.object.metadata.uid, "uid-secret-name");
+});
+
+test("a backup taken during writes is a complete store of its own", async () => {
+  const file = newFile();
+  const copy = join(folder, "copy.db");
+  await using store = await open(file);
+  await store.write(Array.from({ length: 500 }, (_, i) => create(`pod-${i}`)));
+  const backup = store.backup(copy);
+  await Promise.all(Array.from({ length: 50 }, (_, i) => store.write([create(`late-${i}`)])));
+  await backup;
+  await using restored = await open(copy);
+  const count = restored.list("/pods").entries.length;
+  assert.ok(count >= 500 && count <= 550, `${count}`);
+  assert.deepEqual(restored.get(key("pod-7"))!.object, store.get(key("pod-7"))!.object);
+});

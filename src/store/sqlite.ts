@@ -1,0 +1,240 @@
+// The embedded store: one SQLite file, written by a worker thread, read into memory when it is opened.
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../machinery/clock.ts";
+import type { Logger } from "../machinery/log.ts";
+import { EngineStore } from "./engine.ts";
+import { JsonCache, StoredEntry, withRevision } from "./entry.ts";
+import type { HistoryEvent } from "./history.ts";
+import type { LoadedState } from "./load.ts";
+import { Loader } from "./load.ts";
+import type { Codec, Log, LogBatch } from "./log.ts";
+import { defaultHistoryEvents, defaultHistoryMs, defaultJsonCacheBytes } from "./options.ts";
+import type { PackedRow, Reply, Request, WorkerInput } from "./protocol.ts";
+import { flagAheadInMemory, flagDeleted } from "./protocol.ts";
+import type { Store, StoreKey } from "./store.ts";
+import { StoreError } from "./store.ts";
+
+export interface SqliteStoreOptions {
+  /** Path of the database file; it and its folder are made when missing, readable by the owner only. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How many past events can be watched from, and for how long; also what the file keeps beyond the objects. */
+  readonly historyEvents?: number;
+  readonly historyMs?: number;
+  readonly codec?: Codec;
+  /** Deep-freezes every object written: finds code that writes to shared objects. */
+  readonly freeze?: boolean;
+}
+
+/**
+ * Opens the store and reads all of it. Throws StoreError `unavailable` when another process has the file or the disk
+ * refuses, `damaged` when the file cannot be read or decoded.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const cache = new JsonCache(defaultJsonCacheBytes);
+  const log = new SqliteLog(resolve(options.file), options.log);
+  try {
+    const loaded = await log.open((counters) => {
+      const limits = {
+        events: options.historyEvents ?? defaultHistoryEvents,
+        ageMs: options.historyMs ?? defaultHistoryMs,
+      };
+      return new Loader(limits, cache, counters, options.clock.now());
+    }, options.codec);
+    const state = await reviveOutrun(loaded, { log, cache, codec: options.codec, now: options.clock.now() });
+    const { clock, codec, freeze, log: logger } = options;
+    return new EngineStore({
+      log,
+      state,
+      cache,
+      clock,
+      logger,
+      ...(codec ? { codec } : {}),
+      ...(freeze ? { freeze } : {}),
+    });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+/**
+ * Objects whose last versions were in memory only come back in their last durable version, under new revisions, so
+ * that nobody takes the old state for the newer one seen before.
+ */
+async function reviveOutrun(
+  state: LoadedState,
+  { log, cache, codec, now }: { log: Log; cache: JsonCache; codec: Codec | undefined; now: number },
+): Promise<LoadedState> {
+  const events: HistoryEvent[] = [];
+  let revision = state.revision;
+  for (const previous of state.image.entries()) {
+    if (!previous.volatile) continue;
+    revision++;
+    const { key, createRevision } = previous;
+    const facts = { key, createRevision, revision, rowRevision: revision, volatile: false };
+    const entry = new StoredEntry(facts, { object: withRevision(previous.object, revision) }, cache);
+    events.push({ type: "MODIFIED", revision, entry, previous });
+  }
+  if (events.length === 0) return state;
+  await log.commit({
+    rows: events.map(({ entry }) => ({
+      key: entry.key,
+      revision: entry.revision,
+      createRevision: entry.createRevision,
+      deleted: false,
+      aheadInMemory: false,
+      value: codec ? codec.encode(entry.key, entry.json()) : entry.json(),
+    })),
+    garbage: [],
+  });
+  for (const event of events) {
+    state.image.apply(event);
+    state.history.push(event, now);
+  }
+  return { ...state, revision };
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(error: StoreError): void;
+}
+
+class SqliteLog implements Log {
+  readonly persistent = true;
+  readonly #file: string;
+  readonly #logger: Logger;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  /** Why the worker cannot be asked any more. */
+  #stopped: StoreError | undefined;
+
+  constructor(file: string, logger: Logger) {
+    this.#file = file;
+    this.#logger = logger;
+    const source = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+    const workerData: WorkerInput = { file };
+    this.#worker = new Worker(new URL(source, import.meta.url), { workerData, name: "store" });
+  }
+
+  /** Waits for the file to be open, feeding what it holds to a loader. */
+  open(makeLoader: (counters: { reserved: number; compacted: number }) => Loader, codec?: Codec): Promise<LoadedState> {
+    let loader: Loader | undefined;
+    return new Promise((resolvePromise, reject) => {
+      const stop = (error: StoreError) => {
+        this.#stop(error);
+        reject(error);
+      };
+      this.#worker.on("error", (cause) =>
+        stop(new StoreError("unavailable", `the store's thread failed: ${String(cause)}`, { cause })),
+      );
+      this.#worker.on("exit", () => stop(new StoreError("closed", "the store's thread has ended")));
+      this.#worker.on("message", (reply: Reply) => {
+        if (reply.type === "counters") loader = makeLoader(reply);
+        else if (reply.type === "rows") {
+          try {
+            for (const row of unpack(reply.rows, reply.bytes, codec, this.#file)) loader!.add(row);
+          } catch (error) {
+            stop(error as StoreError);
+          }
+        } else if (reply.type === "opened") {
+          this.#worker.unref();
+          if (!this.#stopped) resolvePromise(loader!.finish());
+        } else if (reply.type === "failedToOpen") stop(new StoreError(reply.failure.code, reply.failure.message));
+        else this.#settle(reply);
+      });
+    });
+  }
+
+  async commit(batch: LogBatch): Promise<void> {
+    let size = 0;
+    for (const { value } of batch.rows) size += value.length;
+    const bytes = new Uint8Array(size);
+    let offset = 0;
+    const rows = batch.rows.map(({ key, revision, createRevision, deleted, aheadInMemory, value }): PackedRow => {
+      bytes.set(value, offset);
+      offset += value.length;
+      const flags = (deleted ? flagDeleted : 0) | (aheadInMemory ? flagAheadInMemory : 0);
+      return [revision, createRevision, flags, key.collection, key.namespace, key.name, value.length];
+    });
+    const { garbage, settled = [], counters = {} } = batch;
+    const packed = { rows, garbage, settled, counters: Object.entries(counters) };
+    await this.#ask((id) => ({ type: "commit", id, batch: packed, bytes: bytes.buffer }), [bytes.buffer]);
+  }
+
+  defer(flush: () => void): void {
+    setImmediate(flush);
+  }
+
+  async backup(file: string): Promise<void> {
+    await this.#ask((id) => ({ type: "backup", id, file: resolve(file) }));
+  }
+
+  fileBytes(): number {
+    const size = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    return size(this.#file) + size(`${this.#file}-wal`);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#stopped) {
+      try {
+        await this.#ask((id) => ({ type: "close", id }));
+      } catch (error) {
+        this.#logger.warn({ error }, "the store's file was not closed in good order");
+      }
+    }
+    await this.#worker.terminate();
+  }
+
+  #ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<void> {
+    if (this.#stopped) return Promise.reject(this.#stopped);
+    const id = this.#nextId++;
+    if (this.#waiting.size === 0) this.#worker.ref();
+    return new Promise((resolvePromise, reject) => {
+      this.#waiting.set(id, { resolve: resolvePromise, reject });
+      this.#worker.postMessage(request(id), transfer);
+    });
+  }
+
+  #settle(reply: Extract<Reply, { id: number }>): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if (reply.type === "done") waiting?.resolve();
+    else waiting?.reject(new StoreError(reply.failure.code, reply.failure.message));
+  }
+
+  #stop(error: StoreError): void {
+    this.#stopped ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#stopped);
+    this.#waiting.clear();
+  }
+}
+
+function* unpack(rows: readonly PackedRow[], bytes: ArrayBuffer, codec: Codec | undefined, file: string) {
+  let offset = 0;
+  for (const [revision, createRevision, flags, collection, namespace, name, length] of rows) {
+    const key: StoreKey = { collection, namespace, name };
+    // A copy of its own, so that one object alive does not keep its whole chunk.
+    const value = Buffer.from(new Uint8Array(bytes.slice(offset, offset + length)).buffer);
+    offset += length;
+    const deleted = (flags & flagDeleted) !== 0;
+    const aheadInMemory = (flags & flagAheadInMemory) !== 0;
+    yield { key, revision, createRevision, deleted, aheadInMemory, json: decode(key, value, codec, file) };
+  }
+}
+
+function decode(key: StoreKey, value: Buffer, codec: Codec | undefined, file: string): Buffer {
+  if (!codec || value.length === 0) return value;
+  try {
+    return Buffer.from(codec.decode(key, value));
+  } catch (cause) {
+    const what = `${key.collection} ${key.namespace}/${key.name}`;
+    const message = `${file} cannot be decoded (${what}): ${String(cause)}. Is it the key that the file was written with?`;
+    throw new StoreError("damaged", message, { cause });
+  }
+}

@@ -1,0 +1,258 @@
+// The thread that owns the SQLite file: opens and locks it, reads it out once, then appends one batch per transaction.
+// Table `log` holds every version in the history window by revision; checkpoints and clean-up come in small slices.
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, backup, type StatementSync } from "node:sqlite";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { crc32 } from "node:zlib";
+import type { Failure, PackedBatch, PackedRow, Reply, Request, WorkerInput } from "./protocol.ts";
+
+/** "Knrr", so that nobody's other database is taken for ours; and the version of the tables. */
+const applicationId = 0x4b6e7272;
+const formatVersion = 1;
+/** Bytes in the write-ahead log after which it is written back to the file. */
+const checkpointBytes = 8 << 20;
+/** Pages given back to the file system per commit, once more than a quarter of a file of some size is free. */
+const vacuumPages = 64;
+const pageBytes = 4096;
+const readChunkBytes = 1 << 20;
+
+class NotOurs extends Error {}
+
+interface Statements {
+  readonly insert: StatementSync;
+  readonly remove: StatementSync;
+  readonly settle: StatementSync;
+  readonly count: StatementSync;
+  readonly pages: StatementSync;
+  readonly free: StatementSync;
+}
+
+const wayOut =
+  "Restore a backup in its place, or move the file and its -wal companion away to begin with an empty cluster.";
+
+/** What went wrong, in words for the operator. */
+function failureOf(error: unknown, file: string): Failure {
+  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof NotOurs) return { code: "damaged", message: `${file} ${text}` };
+  const primary = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (primary === 5) return { code: "unavailable", message: `${file} is in use by another process` };
+  if (primary === 11 || primary === 26) return { code: "damaged", message: `${file} is damaged (${text}). ${wayOut}` };
+  if (primary === 13) return { code: "unavailable", message: `no room left on the disk that holds ${file}` };
+  return { code: "unavailable", message: `${file}: ${text}` };
+}
+
+function open(file: string): DatabaseSync {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  closeSync(openSync(file, "a", 0o600));
+  const db = new DatabaseSync(file);
+  try {
+    prepareFile(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function prepareFile(db: DatabaseSync): void {
+  db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0");
+  // Only sticks on an empty file, before anything is written.
+  db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
+  db.exec(`PRAGMA journal_size_limit = ${checkpointBytes * 2}; PRAGMA temp_store = MEMORY`);
+  db.exec("BEGIN EXCLUSIVE");
+  const id = pragma(db, "application_id");
+  const version = pragma(db, "user_version");
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
+  if (id === 0 && tables.n === 0) createTables(db);
+  else if (id !== applicationId) throw new NotOurs("is some other program's database; choose another file.");
+  else if (version > formatVersion) throw new NotOurs(`was written by a newer version of Knarr (format ${version}).`);
+  db.exec("COMMIT");
+}
+
+const pragma = (db: DatabaseSync, name: string): number =>
+  (db.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[name]!;
+
+function createTables(db: DatabaseSync): void {
+  db.exec(`
+    CREATE TABLE log (
+      revision INTEGER PRIMARY KEY, created INTEGER NOT NULL, flags INTEGER NOT NULL,
+      collection TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+      value BLOB NOT NULL, checksum INTEGER NOT NULL
+    );
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    PRAGMA application_id = ${applicationId};
+    PRAGMA user_version = ${formatVersion};
+  `);
+}
+
+const checksumOf = (row: readonly unknown[], value: Uint8Array): number =>
+  crc32(value, crc32(`${row[0]} ${row[1]} ${row[3]} ${row[4]} ${row[5]}`));
+
+/** Sends the counters, then every row in revision order, checking each one. */
+function readOut(db: DatabaseSync, port: MessagePort): void {
+  const counters = Object.fromEntries(
+    db
+      .prepare("SELECT name, value FROM counters")
+      .all()
+      .map(({ name, value }) => [name as string, value as number]),
+  );
+  port.postMessage({
+    type: "counters",
+    reserved: counters.reserved ?? 0,
+    compacted: counters.compacted ?? 0,
+  } satisfies Reply);
+  let rows: PackedRow[] = [];
+  let values: Uint8Array[] = [];
+  let size = 0;
+  const send = () => {
+    const bytes = new Uint8Array(size);
+    let offset = 0;
+    for (const value of values) {
+      bytes.set(value, offset);
+      offset += value.length;
+    }
+    port.postMessage({ type: "rows", rows, bytes: bytes.buffer } satisfies Reply, [bytes.buffer]);
+    rows = [];
+    values = [];
+    size = 0;
+  };
+  const select = db.prepare(
+    "SELECT revision, created, flags, collection, namespace, name, value, checksum FROM log ORDER BY revision",
+  );
+  select.setReturnArrays(true);
+  for (const row of select.iterate() as Iterable<unknown>) {
+    const [revision, created, flags, collection, namespace, name, value, checksum] = row as [
+      ...[number, number, number, string, string, string],
+      ...[Uint8Array, number],
+    ];
+    if (checksumOf([revision, created, flags, collection, namespace, name], value) !== checksum) {
+      throw new NotOurs(`is damaged: ${collection} ${namespace}/${name} does not match its checksum. ${wayOut}`);
+    }
+    rows.push([revision, created, flags, collection, namespace, name, value.length]);
+    values.push(value);
+    size += value.length;
+    if (size >= readChunkBytes) send();
+  }
+  if (rows.length > 0) send();
+}
+
+class LogFile {
+  readonly #db: DatabaseSync;
+  readonly #statements: Statements;
+  #walBytes = 0;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#statements = {
+      insert: db.prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+      remove: db.prepare("DELETE FROM log WHERE revision = ?"),
+      settle: db.prepare("UPDATE log SET flags = 0 WHERE revision = ?"),
+      count: db.prepare("INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
+      pages: db.prepare("PRAGMA page_count"),
+      free: db.prepare("PRAGMA freelist_count"),
+    };
+  }
+
+  /** One transaction, durable on return; throws with nothing written. */
+  commit(batch: PackedBatch, bytes: ArrayBuffer): void {
+    const { insert, remove, settle, count } = this.#statements;
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      let offset = 0;
+      for (const row of batch.rows) {
+        const [revision, created, flags, collection, namespace, name, length] = row;
+        const value = new Uint8Array(bytes, offset, length);
+        offset += length;
+        insert.run(revision, created, flags, collection, namespace, name, value, checksumOf(row, value));
+      }
+      for (const revision of batch.garbage) remove.run(revision);
+      for (const revision of batch.settled) settle.run(revision);
+      for (const [name, value] of batch.counters) count.run(name, value);
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+    this.#walBytes += bytes.byteLength + pageBytes * (4 + batch.rows.length + batch.garbage.length);
+  }
+
+  /** Work that nobody waits for: gives back free pages and empties the write-ahead log, a little at a time. */
+  tidy(): void {
+    if (this.#walBytes < checkpointBytes) return;
+    try {
+      this.#shrink();
+      this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    } catch {
+      // No room to write back now: the log keeps what it has, and the next round tries again.
+    }
+    this.#walBytes = 0;
+  }
+
+  #shrink(): void {
+    const pages = (this.#statements.pages.get() as { page_count: number }).page_count;
+    const free = (this.#statements.free.get() as { freelist_count: number }).freelist_count;
+    if (free > 1024 && free * 4 > pages) this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages * 16})`);
+  }
+
+  async backup(file: string): Promise<void> {
+    const partial = `${file}.partial`;
+    rmSync(partial, { force: true });
+    closeSync(openSync(partial, "wx", 0o600));
+    await backup(this.#db, partial);
+    const copy = new DatabaseSync(partial);
+    copy.exec("PRAGMA journal_mode = DELETE");
+    copy.close();
+    syncPath(partial);
+    renameSync(partial, file);
+    syncPath(dirname(file));
+  }
+
+  close(): void {
+    // Closing writes the whole log back and removes it; a failure leaves it for the next start to read.
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {}
+    this.#db.close();
+  }
+}
+
+function syncPath(path: string): void {
+  const handle = openSync(path, "r");
+  fsyncSync(handle);
+  closeSync(handle);
+}
+
+function serve(port: MessagePort, file: string): void {
+  const answer = (reply: Reply) => port.postMessage(reply);
+  let log: LogFile;
+  try {
+    const db = open(file);
+    readOut(db, port);
+    log = new LogFile(db);
+  } catch (error) {
+    answer({ type: "failedToOpen", failure: failureOf(error, file) });
+    return;
+  }
+  answer({ type: "opened" });
+  port.on("message", (request: Request) => {
+    const { id } = request;
+    const failed = (error: unknown) => answer({ type: "failed", id, failure: failureOf(error, file) });
+    try {
+      if (request.type === "commit") log.commit(request.batch, request.bytes);
+      if (request.type === "backup") {
+        log.backup(request.file).then(() => answer({ type: "done", id }), failed);
+        return;
+      }
+      if (request.type === "close") log.close();
+      answer({ type: "done", id });
+      if (request.type === "commit") log.tidy();
+      if (request.type === "close") port.close();
+    } catch (error) {
+      failed(error);
+    }
+  });
+}
+
+if (parentPort) serve(parentPort, (workerData as WorkerInput).file);
