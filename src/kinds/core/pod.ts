@@ -1,6 +1,9 @@
 // Pod: one or more containers that share a network and a life on one node.
 import type * as core from "../generated/core.v1.ts";
 import { defineKind } from "../kind.ts";
+import { podColumns } from "./pod/columns.ts";
+import { defaultPod } from "./pod/defaults.ts";
+import { podDeletionGraceSeconds, preparePodForCreate } from "./pod/strategy.ts";
 
 export type Pod = core.Pod;
 
@@ -27,4 +30,8 @@ export const Pod = defineKind<core.Pod>({
     "status.podIPs": (pod) => pod.status?.podIP ?? "",
     "status.nominatedNodeName": (pod) => pod.status?.nominatedNodeName ?? "",
   },
+  columns: podColumns,
+  defaults: defaultPod,
+  prepareForCreate: preparePodForCreate,
+  deletionGraceSeconds: podDeletionGraceSeconds,
 });
