@@ -1,0 +1,161 @@
+// Request bodies: read within a bound, decoded from JSON or YAML, with every doubly given key found. Nothing here
+// trusts the sender: size and depth are bounded, and each failure is a Status.
+import type { Readable } from "node:stream";
+import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "../../machinery/errors.ts";
+
+/** Upstream's limit for request bodies. */
+export const maxBodyBytes = 3 * 1024 * 1024;
+/** Deeper documents are refused, as recursive code works on them later. */
+const maxDepth = 500;
+
+/** The whole body. Throws RequestEntityTooLarge. */
+export async function readBody(stream: Readable, declaredLength?: string): Promise<Buffer> {
+  if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBodyBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+}
+
+const tooLarge = () => requestEntityTooLarge(`Request entity too large: limit is ${maxBodyBytes}`);
+
+export interface DecodedBody {
+  readonly value: unknown;
+  /** Paths of keys that the document gives more than once: `spec.containers[0].name`. */
+  readonly duplicates: readonly string[];
+}
+
+/** Media type without parameters, in lower case; "" when absent. */
+export const mediaType = (contentType: string | undefined): string =>
+  (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
+
+/** Decodes by content type; an absent one means JSON. Throws UnsupportedMediaType or BadRequest. */
+export async function decodeBody(bytes: Buffer, contentType: string | undefined): Promise<DecodedBody> {
+  const type = mediaType(contentType);
+  if (type === "" || type === "application/json") return decodeJson(bytes);
+  if (type === "application/yaml") return decodeYaml(bytes);
+  throw unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
+  );
+}
+
+export function decodeJson(bytes: Buffer): DecodedBody {
+  const text = bytes.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the object provided is not valid JSON: ${(error as Error).message}`);
+  }
+  // Duplicates are rare and finding them is slow, so count the keys first: the text may not have more than the value.
+  const same = countKeys(value, 0) === countKeysInText(text);
+  return { value, duplicates: same ? [] : findDuplicates(text) };
+}
+
+export async function decodeYaml(bytes: Buffer): Promise<DecodedBody> {
+  const { parseDocument } = await import("yaml");
+  const text = bytes.toString("utf8");
+  const document = parseDocument(text, { uniqueKeys: true, merge: true, prettyErrors: true });
+  const duplicates = document.errors.filter((error) => error.code === "DUPLICATE_KEY");
+  const fatal = document.errors.find((error) => error.code !== "DUPLICATE_KEY");
+  if (fatal) throw badRequest(`error converting YAML to JSON: ${fatal.message}`);
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
+  }
+  countKeys(value, 0);
+  const keyAt = (position: number) => /^[^:\n]*/.exec(text.slice(position))?.[0].trim() ?? "";
+  return { value: value ?? null, duplicates: duplicates.map((error) => keyAt(error.pos[0])) };
+}
+
+function countKeys(value: unknown, depth: number): number {
+  if (value === null || typeof value !== "object") return 0;
+  if (depth > maxDepth) throw badRequest(`the object provided is nested deeper than ${maxDepth} levels`);
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === "object") count += countKeys(item, depth + 1);
+    return count;
+  }
+  const record = value as Record<string, unknown>;
+  for (const key of Object.keys(record)) {
+    count++;
+    const child = record[key];
+    if (typeof child === "object") count += countKeys(child, depth + 1);
+  }
+  return count;
+}
+
+/** Index just past the string that opens at `quote`. The text is valid JSON. */
+function endOfString(text: string, quote: number): number {
+  let end = text.indexOf('"', quote + 1);
+  for (;;) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === 92) backslashes++;
+    if (backslashes % 2 === 0) return end + 1;
+    end = text.indexOf('"', end + 1);
+  }
+}
+
+const isColonNext = (text: string, from: number): boolean => {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === 58) return true;
+    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) return false;
+    at++;
+  }
+};
+
+function countKeysInText(text: string): number {
+  let count = 0;
+  for (let quote = text.indexOf('"'); quote >= 0;) {
+    const end = endOfString(text, quote);
+    if (isColonNext(text, end)) count++;
+    quote = text.indexOf('"', end);
+  }
+  return count;
+}
+
+interface Level {
+  readonly keys: Set<string> | undefined;
+  readonly path: string;
+  index: number;
+  key: string;
+}
+
+/** Walks valid JSON text and collects the paths of repeated keys. */
+function findDuplicates(text: string): string[] {
+  const found: string[] = [];
+  const levels: Level[] = [];
+  const pathOf = (level: Level | undefined): string => {
+    if (!level) return "";
+    if (!level.keys) return `${level.path}[${level.index}]`;
+    return level.path ? `${level.path}.${level.key}` : level.key;
+  };
+  for (let at = 0; at < text.length;) {
+    const char = text[at]!;
+    const level = levels.at(-1);
+    if (char === '"') {
+      const end = endOfString(text, at);
+      if (level?.keys && isColonNext(text, end)) {
+        level.key = JSON.parse(text.slice(at, end)) as string;
+        if (level.keys.has(level.key)) found.push(pathOf(level));
+        level.keys.add(level.key);
+      }
+      at = end;
+      continue;
+    }
+    if (char === "{") levels.push({ keys: new Set(), path: pathOf(level), index: 0, key: "" });
+    else if (char === "[") levels.push({ keys: undefined, path: pathOf(level), index: 0, key: "" });
+    else if (char === "}" || char === "]") levels.pop();
+    else if (char === "," && level && !level.keys) level.index++;
+    at++;
+  }
+  return [...new Set(found)];
+}

@@ -1,0 +1,284 @@
+// Which groups, versions and resources there are, in the old form (a document per group version) and the aggregated one.
+// Derived from the kinds; rebuilt when they change. Follows kubernetes v1.36 apidiscovery/v2 and meta/v1 APIResourceList.
+import { createHash } from "node:crypto";
+import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
+import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
+import { parseAccept } from "./negotiate.ts";
+
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+interface SubresourceRow {
+  readonly name: string;
+  readonly kind: GroupVersionKind;
+  readonly verbs: readonly string[];
+}
+
+/** One resource as discovery shows it: a kind, or an API that is computed and not stored. */
+export interface ResourceRow extends GroupVersionKind {
+  readonly plural: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly subresources: readonly SubresourceRow[];
+}
+
+const own = Symbol("the kind itself");
+const changeVerbs = ["get", "patch", "update"];
+const proxyVerbs = ["create", "delete", "get", "patch", "update"];
+const streamVerbs = ["create", "get"];
+const core = (kind: string): GroupVersionKind => ({ group: "", version: "v1", kind });
+
+/** What upstream answers under a special subresource; a name alone, or with its resource where the name is shared. */
+const subresourceRows: Readonly<Record<string, { kind: GroupVersionKind | typeof own; verbs: readonly string[] }>> = {
+  binding: { kind: core("Binding"), verbs: ["create"] },
+  eviction: { kind: { group: "policy", version: "v1", kind: "Eviction" }, verbs: ["create"] },
+  log: { kind: own, verbs: ["get"] },
+  exec: { kind: core("PodExecOptions"), verbs: streamVerbs },
+  attach: { kind: core("PodAttachOptions"), verbs: streamVerbs },
+  portforward: { kind: core("PodPortForwardOptions"), verbs: streamVerbs },
+  "pods/proxy": { kind: core("PodProxyOptions"), verbs: proxyVerbs },
+  "services/proxy": { kind: core("ServiceProxyOptions"), verbs: proxyVerbs },
+  "nodes/proxy": { kind: core("NodeProxyOptions"), verbs: proxyVerbs },
+  ephemeralcontainers: { kind: own, verbs: changeVerbs },
+  resize: { kind: own, verbs: changeVerbs },
+  approval: { kind: own, verbs: changeVerbs },
+  finalize: { kind: own, verbs: ["update"] },
+  token: { kind: { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }, verbs: ["create"] },
+};
+
+/** The resource row of a kind. */
+export function rowOf(kind: AnyKind): ResourceRow {
+  const self = { group: kind.group, version: kind.version, kind: kind.kind };
+  const { status, scale, special = [] } = kind.subresources ?? {};
+  const subresources: SubresourceRow[] = special.map((name) => {
+    const row = subresourceRows[`${kind.plural}/${name}`] ?? subresourceRows[name];
+    const answers = row === undefined || row.kind === own ? self : row.kind;
+    return { name, kind: answers, verbs: row?.verbs ?? changeVerbs };
+  });
+  if (status) subresources.push({ name: "status", kind: self, verbs: changeVerbs });
+  if (scale) {
+    subresources.push({
+      name: "scale",
+      kind: { group: "autoscaling", version: "v1", kind: "Scale" },
+      verbs: changeVerbs,
+    });
+  }
+  return {
+    ...self,
+    plural: kind.plural,
+    singular: kind.singular,
+    namespaced: kind.namespaced,
+    verbs: kind.verbs,
+    ...(kind.shortNames ? { shortNames: kind.shortNames } : {}),
+    ...(kind.categories ? { categories: kind.categories } : {}),
+    subresources: subresources.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+/** Newest stable version first: v2, v1, v2beta1, v1beta1, v1alpha1, then anything else by name. */
+export function compareVersions(a: string, b: string): number {
+  const rank = (version: string): [number, number, number] => {
+    const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+    if (!match) return [-1, 0, 0];
+    return [match[2] === undefined ? 2 : match[2] === "beta" ? 1 : 0, Number(match[1]), Number(match[3] ?? 0)];
+  };
+  const [x, y] = [rank(a), rank(b)];
+  return y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+interface VersionRows {
+  readonly version: string;
+  readonly rows: readonly ResourceRow[];
+}
+
+interface Group {
+  readonly name: string;
+  /** Preferred first. */
+  readonly versions: readonly VersionRows[];
+}
+
+/** Groups in a stable order: those of Kubernetes as kubectl lists them (by name), core first. */
+export function groupsOf(rows: readonly ResourceRow[]): Group[] {
+  const byGroup = new Map<string, Map<string, ResourceRow[]>>();
+  for (const row of rows) {
+    const versions = byGroup.get(row.group) ?? new Map<string, ResourceRow[]>();
+    byGroup.set(row.group, versions);
+    versions.set(row.version, [...(versions.get(row.version) ?? []), row]);
+  }
+  const names = [...byGroup.keys()].toSorted();
+  return names.map((name) => ({
+    name,
+    versions: [...byGroup.get(name)!]
+      .toSorted(([a], [b]) => compareVersions(a, b))
+      .map(([version, list]) => ({ version, rows: list.toSorted((a, b) => (a.plural < b.plural ? -1 : 1)) })),
+  }));
+}
+
+const groupVersionOf = ({ group, version }: { group: string; version: string }) =>
+  group ? `${group}/${version}` : version;
+
+export function resourceList(group: string, version: string, rows: readonly ResourceRow[]): unknown {
+  const resources = rows.flatMap((row) => [
+    {
+      name: row.plural,
+      singularName: row.singular,
+      namespaced: row.namespaced,
+      kind: row.kind,
+      verbs: row.verbs,
+      ...(row.shortNames ? { shortNames: row.shortNames } : {}),
+      ...(row.categories ? { categories: row.categories } : {}),
+    },
+    ...row.subresources.map((sub) => ({
+      name: `${row.plural}/${sub.name}`,
+      singularName: "",
+      namespaced: row.namespaced,
+      ...(groupVersionOf(sub.kind) === groupVersionOf(row) ? {} : { group: sub.kind.group, version: sub.kind.version }),
+      kind: sub.kind.kind,
+      verbs: sub.verbs,
+    })),
+  ]);
+  return { kind: "APIResourceList", apiVersion: "v1", groupVersion: groupVersionOf({ group, version }), resources };
+}
+
+function groupDocument({ name, versions }: Group): object {
+  const list = versions.map(({ version }) => ({ groupVersion: `${name}/${version}`, version }));
+  return { name, versions: list, preferredVersion: list[0] };
+}
+
+function aggregated(groups: readonly Group[], version: string): unknown {
+  const resource = (row: ResourceRow) => ({
+    resource: row.plural,
+    responseKind: { group: row.group, version: row.version, kind: row.kind },
+    scope: row.namespaced ? "Namespaced" : "Cluster",
+    singularResource: row.singular,
+    verbs: row.verbs,
+    ...(row.shortNames ? { shortNames: row.shortNames } : {}),
+    ...(row.categories ? { categories: row.categories } : {}),
+    ...(row.subresources.length > 0
+      ? {
+          subresources: row.subresources.map((sub) => ({
+            subresource: sub.name,
+            responseKind: sub.kind,
+            verbs: sub.verbs,
+          })),
+        }
+      : {}),
+  });
+  return {
+    kind: "APIGroupDiscoveryList",
+    apiVersion: `apidiscovery.k8s.io/${version}`,
+    metadata: {},
+    items: groups.map((group) => ({
+      metadata: { name: group.name, creationTimestamp: null },
+      versions: group.versions.map(({ version: name, rows }) => ({
+        version: name,
+        resources: rows.map(resource),
+        freshness: "Current",
+      })),
+    })),
+  };
+}
+
+export interface Discovery {
+  /** The discovery document under this path, undefined when the path is none. */
+  answer(request: Pick<EdgeRequest, "path" | "headers">): EdgeResponse | undefined;
+  /** Whether anything is served under the group and version. */
+  serves(group: string, version: string): boolean;
+}
+
+interface Documents {
+  readonly generation: number;
+  readonly groups: readonly Group[];
+  readonly responses: Map<string, EdgeResponse>;
+}
+
+/** `computed` are resources that no kind stands for. Documents are made when first asked for. */
+export function createDiscovery(kinds: KindRegistry, computed: readonly ResourceRow[]): Discovery {
+  let documents: Documents | undefined;
+  const current = (): Documents => {
+    if (documents?.generation !== kinds.generation) {
+      const groups = groupsOf([...kinds.all().map(rowOf), ...computed]);
+      documents = { generation: kinds.generation, groups, responses: new Map() };
+    }
+    return documents;
+  };
+  const cached = (key: string, make: () => EdgeResponse): EdgeResponse => {
+    const { responses } = current();
+    let response = responses.get(key);
+    if (!response) responses.set(key, (response = make()));
+    return response;
+  };
+  const root = (path: "/api" | "/apis", accept: string | undefined): EdgeResponse => {
+    const version = aggregatedVersion(accept);
+    return cached(`${path} ${version ?? ""}`, () => {
+      const groups = current().groups.filter(({ name }) => (path === "/api") === (name === ""));
+      if (version)
+        return tagged(
+          aggregated(groups, version),
+          `${jsonType};g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+        );
+      const document =
+        path === "/apis"
+          ? { kind: "APIGroupList", apiVersion: "v1", groups: groups.map(groupDocument) }
+          : { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
+      return jsonResponse(document);
+    });
+  };
+  return {
+    answer({ path, headers }) {
+      const parts = path.replace(/\/$/, "").split("/").slice(1);
+      if (parts.length === 1 && (parts[0] === "api" || parts[0] === "apis")) {
+        return conditional(root(`/${parts[0]}`, headers.accept), headers["if-none-match"]);
+      }
+      if (parts[0] === "api" && parts.length === 2) return version("", parts[1]!);
+      if (parts[0] !== "apis") return undefined;
+      if (parts.length === 3) return version(parts[1]!, parts[2]!);
+      if (parts.length !== 2 || !parts[1]) return undefined;
+      const group = current().groups.find(({ name }) => name === parts[1]);
+      return group && jsonResponse({ kind: "APIGroup", apiVersion: "v1", ...groupDocument(group) });
+    },
+    serves: (group, version) => rowsOf(group, version) !== undefined,
+  };
+  function rowsOf(group: string, version: string): readonly ResourceRow[] | undefined {
+    return current()
+      .groups.find(({ name }) => name === group)
+      ?.versions.find((candidate) => candidate.version === version)?.rows;
+  }
+  function version(group: string, name: string): EdgeResponse | undefined {
+    const rows = rowsOf(group, name);
+    return rows && cached(`${group}/${name}`, () => jsonResponse(resourceList(group, name, rows)));
+  }
+}
+
+/** v2 or v2beta1 when the client prefers the aggregated document over the plain one. */
+function aggregatedVersion(accept: string | undefined): string | undefined {
+  for (const { type, parameters } of parseAccept(accept)) {
+    if (type !== jsonType) continue;
+    if (parameters.as === undefined) return undefined;
+    const { as, g, v } = parameters;
+    if (as === "APIGroupDiscoveryList" && g === "apidiscovery.k8s.io" && (v === "v2" || v === "v2beta1")) return v;
+  }
+  return undefined;
+}
+
+function tagged(document: unknown, contentType: string): EdgeResponse {
+  const body = Buffer.from(JSON.stringify(document));
+  const etag = `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`;
+  return {
+    status: 200,
+    headers: { "content-type": contentType, etag, vary: "Accept", "cache-control": "public" },
+    body,
+    compressible: true,
+  };
+}
+
+function conditional(response: EdgeResponse, known: string | undefined): EdgeResponse {
+  const { etag } = response.headers;
+  return etag !== undefined && etag === known ? { status: 304, headers: { etag, vary: "Accept" } } : response;
+}

@@ -1,0 +1,208 @@
+// From entries to bytes in the representation that the client negotiated. Whole objects go out as the store's cached
+// bytes; only Tables, metadata and pretty printing encode anew.
+import { setImmediate } from "node:timers/promises";
+import { apiVersionOf } from "../../kinds/kind.ts";
+import type { AnyKind } from "../../kinds/registry.ts";
+import { badRequest } from "../../machinery/errors.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Entry, StoreEvent } from "../../store/store.ts";
+import type { ListResult } from "../types.ts";
+import type { EdgeResponse } from "./exchange.ts";
+import { jsonType } from "./exchange.ts";
+import { negotiate, type Representation } from "./negotiate.ts";
+import { isTrue } from "./request-info.ts";
+import { columnDefinitions, partialObject, tableOf, tableRow, type IncludeObject } from "./table.ts";
+
+export interface Encoding {
+  readonly representation: Representation;
+  readonly include: IncludeObject;
+  readonly pretty: boolean;
+  /** Epoch milliseconds, for the ages in tables. */
+  readonly now: number;
+}
+
+/** Reads what the client wants. Throws NotAcceptable, or BadRequest for a bad includeObject. */
+export function encodingOf(accept: string | undefined, query: URLSearchParams, now: number): Encoding {
+  const include = query.get("includeObject") || "Metadata";
+  if (include !== "None" && include !== "Metadata" && include !== "Object") {
+    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+  }
+  return { representation: negotiate(accept), include, pretty: isTrue(query.get("pretty")), now };
+}
+
+const stringify = (value: unknown, pretty: boolean): Buffer =>
+  Buffer.from(`${JSON.stringify(value, undefined, pretty ? 2 : undefined)}\n`);
+
+/** The response for one stored object. */
+export function entryResponse(kind: AnyKind, entry: Entry, encoding: Encoding, status = 200): EdgeResponse {
+  const plain = encoding.representation.as === "object" && !encoding.pretty;
+  return {
+    status,
+    headers: { "content-type": jsonType },
+    compressible: true,
+    body: plain ? entry.json() : objectBytes(kind, entry.object, encoding),
+  };
+}
+
+/** The bytes of an object that is not stored (scale, reviews) or is wanted in another form. */
+export function objectBytes(
+  kind: AnyKind,
+  object: KubeObject,
+  { representation, include, pretty, now }: Encoding,
+): Buffer {
+  if (representation.as === "object") return stringify(object, pretty);
+  const { version } = representation;
+  if (representation.as === "PartialObjectMetadata") return stringify(partialObject(object, version), pretty);
+  const rows = [tableRow(kind, object, include, now, version)];
+  const metadata = { resourceVersion: object.metadata?.resourceVersion };
+  return stringify(tableOf(kind, rows, { version, metadata, withColumns: true }), pretty);
+}
+
+/** Chunks of about this size let other requests run in between, and are good sizes to hand to TLS. */
+const chunkBytes = 128 * 1024;
+const comma = Buffer.from(",");
+
+interface ListFrame {
+  readonly head: string;
+  readonly tail: string;
+  readonly item: (entry: Entry) => Uint8Array;
+}
+
+function listFrame(kind: AnyKind, result: ListResult, encoding: Encoding): ListFrame {
+  const metadata = JSON.stringify({
+    resourceVersion: String(result.revision),
+    ...(result.continue ? { continue: result.continue } : {}),
+    ...(result.remainingItemCount !== undefined ? { remainingItemCount: result.remainingItemCount } : {}),
+  });
+  const { representation, include, now } = encoding;
+  if (representation.as === "object") {
+    const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[`;
+    return { head, tail: "]}\n", item: (entry) => entry.json() };
+  }
+  const { version } = representation;
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value));
+  if (representation.as === "PartialObjectMetadata") {
+    const head = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"items":[`;
+    return { head, tail: "]}\n", item: (entry) => encode(partialObject(entry.object, version)) };
+  }
+  const columns = JSON.stringify(columnDefinitions(kind));
+  const head = `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[`;
+  return { head, tail: "]}\n", item: (entry) => encode(tableRow(kind, entry.object, include, now, version)) };
+}
+
+/** The list in chunks, made as they are asked for. */
+function* listChunks(frame: ListFrame, entries: readonly Entry[]): Generator<Buffer> {
+  let parts: Uint8Array[] = [Buffer.from(frame.head)];
+  let size = parts[0]!.length;
+  for (let i = 0; i < entries.length; i++) {
+    if (i > 0) parts.push(comma);
+    const bytes = frame.item(entries[i]!);
+    parts.push(bytes);
+    size += bytes.length + 1;
+    if (size < chunkBytes) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    size = 0;
+  }
+  parts.push(Buffer.from(frame.tail));
+  yield Buffer.concat(parts);
+}
+
+/** A list, whole when it is small and in chunks with pauses for other requests when it is not. */
+export function listResponse(kind: AnyKind, result: ListResult, encoding: Encoding): EdgeResponse {
+  const headers = { "content-type": jsonType };
+  const chunks = listChunks(listFrame(kind, result, encoding), result.entries);
+  if (encoding.pretty) {
+    const text = Buffer.concat([...chunks]).toString("utf8");
+    return { status: 200, headers, compressible: true, body: stringify(JSON.parse(text), true) };
+  }
+  const first = chunks.next().value!;
+  const second = chunks.next();
+  if (second.done) return { status: 200, headers, compressible: true, body: first };
+  return {
+    status: 200,
+    headers,
+    compressible: true,
+    async body(sink) {
+      let chunk: Buffer = first;
+      let next: IteratorResult<Buffer> = second;
+      for (;;) {
+        if (sink.signal.aborted) return;
+        if (!sink.write(chunk)) await sink.drained();
+        if (next.done) break;
+        chunk = next.value;
+        await setImmediate();
+        next = chunks.next();
+      }
+      sink.end();
+    },
+  };
+}
+
+/** Turns watch events into newline-delimited frames. */
+export type EventEncoder = (event: StoreEvent) => Buffer;
+
+const newline = Buffer.from("}\n");
+const openings = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+};
+
+/** Frames shared by all watchers of whole objects, newest kept: the same bytes go to a thousand of them. */
+class FrameCache {
+  readonly #frames = new Map<Entry, Partial<Record<StoreEvent["type"], Buffer>>>();
+
+  frame({ type, entry }: StoreEvent): Buffer {
+    let known = this.#frames.get(entry);
+    if (!known) {
+      if (this.#frames.size >= 256) this.#frames.delete(this.#frames.keys().next().value!);
+      this.#frames.set(entry, (known = {}));
+    }
+    return (known[type] ??= Buffer.concat([openings[type], entry.json(), newline]));
+  }
+}
+
+const sharedFrames = new FrameCache();
+
+export function eventEncoder(kind: AnyKind, encoding: Encoding, now: () => number): EventEncoder {
+  const { representation, include } = encoding;
+  if (representation.as === "object") return (event) => sharedFrames.frame(event);
+  const { version } = representation;
+  let first = true;
+  return ({ type, entry: { object } }) => {
+    if (representation.as === "PartialObjectMetadata") return frameOf(type, partialObject(object, version));
+    const rows = [tableRow(kind, object, include, now(), version)];
+    const metadata = { resourceVersion: object.metadata.resourceVersion };
+    const table = tableOf(kind, rows, { version, metadata, withColumns: first });
+    first = false;
+    return frameOf(type, table);
+  };
+}
+
+export const frameOf = (type: string, object: unknown): Buffer => Buffer.from(`${JSON.stringify({ type, object })}\n`);
+
+/** A bookmark in the representation of its watch. */
+export function bookmarkFrame(
+  kind: AnyKind,
+  { representation }: Encoding,
+  revision: number,
+  annotations?: Record<string, string>,
+): Buffer {
+  const metadata = {
+    resourceVersion: String(revision),
+    creationTimestamp: null,
+    ...(annotations ? { annotations } : {}),
+  };
+  if (representation.as === "object") {
+    return frameOf("BOOKMARK", { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata });
+  }
+  const partial = { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${representation.version}`, metadata };
+  if (representation.as === "PartialObjectMetadata") return frameOf("BOOKMARK", partial);
+  const rows = [{ cells: [], object: partial }];
+  const { version } = representation;
+  return frameOf(
+    "BOOKMARK",
+    tableOf(kind, rows, { version, metadata: { resourceVersion: String(revision) }, withColumns: false }),
+  );
+}

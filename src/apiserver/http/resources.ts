@@ -1,0 +1,285 @@
+// The generic verbs over HTTP: one function per verb, the same for every kind.
+import type { PatchType } from "../../client/client.ts";
+import { apiVersionOf } from "../../kinds/kind.ts";
+import type { AnyKind } from "../../kinds/registry.ts";
+import { badRequest, methodNotSupported, unsupportedMediaType } from "../../machinery/errors.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Entry } from "../../store/store.ts";
+import type { RequestContext, WriteParameters } from "../types.ts";
+import { decodeBody, decodeJson, decodeYaml, mediaType, readBody, type DecodedBody } from "./body.ts";
+import { encodingOf, entryResponse, listResponse, objectBytes } from "./encode.ts";
+import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
+import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
+import type { ResourceRequest } from "./request-info.ts";
+import type { EdgeServices } from "./services.ts";
+import { watchResponse } from "./watch.ts";
+
+/** Everything a verb needs to answer one request on one kind. */
+export interface ResourceCall {
+  readonly services: EdgeServices;
+  readonly request: EdgeRequest;
+  readonly info: ResourceRequest;
+  readonly kind: AnyKind;
+  readonly context: RequestContext;
+}
+
+const patchTypes: Readonly<Record<string, PatchType>> = {
+  "application/json-patch+json": "json",
+  "application/merge-patch+json": "merge",
+  "application/strategic-merge-patch+json": "strategic",
+  "application/apply-patch+yaml": "apply",
+};
+
+/** Answers a request on objects. Throws StatusError. */
+export function answerResource(call: ResourceCall): EdgeResponse | Promise<EdgeResponse> {
+  const { info, kind } = call;
+  if (isSpecial(call)) return special(call);
+  const verb = verbRows[info.verb];
+  if (!verb) throw methodNotSupported({ group: kind.group, resource: kind.plural }, info.verb);
+  return verb(call);
+}
+
+const verbRows: Readonly<Record<string, (call: ResourceCall) => EdgeResponse | Promise<EdgeResponse>>> = {
+  get: (call) => {
+    const { services, context, kind, info } = call;
+    return entryResponse(kind, services.api.get(context, kind, targetOf(info)), encoding(call));
+  },
+  list: (call) => {
+    const { services, context, kind, info, request } = call;
+    const wanted = encoding(call);
+    return listResponse(
+      kind,
+      services.api.list(context, kind, listParameters(request.query, spaceOf(call, info))),
+      wanted,
+    );
+  },
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: removeAll,
+};
+
+const targetOf = (info: ResourceRequest) => ({ namespace: info.namespace, name: info.name });
+const spaceOf = ({ kind }: ResourceCall, info: ResourceRequest) => (kind.namespaced ? info.namespace : "");
+const encoding = ({ request, services }: ResourceCall) =>
+  encodingOf(request.headers.accept, request.query, services.clock.now());
+
+function watch(call: ResourceCall): EdgeResponse {
+  const { services, context, kind, info, request } = call;
+  const asked = integer(request.query, "timeoutSeconds");
+  // Spread, so that the watches of many clients that started together do not end together.
+  const timeoutSeconds = asked && asked > 0 ? asked : 1800 + Math.floor(services.random() * 1800);
+  return watchResponse({
+    api: services.api,
+    context,
+    kind,
+    parameters: watchParameters(request.query, spaceOf(call, info), info.name),
+    encoding: encoding(call),
+    clock: services.clock,
+    timeoutSeconds,
+    currentRevision: () => services.store.revision,
+  });
+}
+
+async function create(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info, request } = call;
+  const wanted = encoding(call);
+  const parameters = writeParameters(request.query, "CreateOptions");
+  const decoded = await decodedBody(request);
+  const draft = objectOf(call, decoded, parameters);
+  if (kind.virtual) return review(call, draft, parameters);
+  if (info.name) throw methodNotSupported({ group: kind.group, resource: kind.plural }, "create");
+  return entryResponse(
+    kind,
+    await services.api.create(context, kind, spaceOf(call, info), draft, parameters),
+    wanted,
+    201,
+  );
+}
+
+/** Review kinds and bindings are answered, not stored. */
+async function review(call: ResourceCall, draft: KubeObject, parameters: WriteParameters): Promise<EdgeResponse> {
+  const { services, context, kind, info } = call;
+  const answer = await services.api.special(context, kind, targetOf(info), "", "POST", draft, { parameters });
+  return jsonResponse(answer, 201);
+}
+
+async function update(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info, request } = call;
+  const wanted = encoding(call);
+  const parameters = writeParameters(request.query, "UpdateOptions", { subresource: info.subresource });
+  const draft = objectOf(call, await decodedBody(request), parameters);
+  const name = draft.metadata?.name;
+  if (name && name !== info.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  }
+  const { entry, created } = await services.api.update(context, kind, targetOf(info), draft, parameters);
+  return entryResponse(kind, entry, wanted, created ? 201 : 200);
+}
+
+async function patch(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info, request } = call;
+  const wanted = encoding(call);
+  const type = patchTypeOf(request);
+  const parameters = writeParameters(request.query, "PatchOptions", {
+    subresource: info.subresource,
+    isApply: type === "apply",
+  });
+  const value = await patchBody(call, type, parameters);
+  const { entry, created } = await services.api.patch(context, kind, targetOf(info), type, value, parameters);
+  return entryResponse(kind, entry, wanted, created ? 201 : 200);
+}
+
+function patchTypeOf(request: EdgeRequest): PatchType {
+  const type = patchTypes[mediaType(request.headers["content-type"])];
+  if (type) return type;
+  throw unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: ${Object.keys(patchTypes).join(", ")}`,
+  );
+}
+
+async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteParameters): Promise<unknown> {
+  const bytes = await readBody(call.request.body, call.request.headers["content-length"]);
+  const decoded = type === "apply" ? await decodeYaml(bytes) : decodeJson(bytes);
+  reportDuplicates(call, decoded, parameters);
+  const { value } = decoded;
+  if (type === "json" ? !Array.isArray(value) : value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw badRequest(`the body of a ${type} patch must be ${type === "json" ? "a list of operations" : "an object"}`);
+  }
+  return value;
+}
+
+async function remove(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info } = call;
+  const wanted = encoding(call);
+  const parameters = deleteParameters(call.request.query, await optionalBody(call.request));
+  const { entry, deleted } = await services.api.delete(context, kind, targetOf(info), parameters);
+  const waits = !deleted && parameters.orphanDependents === false;
+  if (!deleted || returnsDeleted.has(kind.plural)) return entryResponse(kind, entry, wanted, waits ? 202 : 200);
+  return jsonResponse(deletedStatus(kind, entry));
+}
+
+/** Kinds whose deletion answers with the object even when it is gone at once, as upstream has it. */
+const returnsDeleted = new Set([
+  "pods",
+  "services",
+  "serviceaccounts",
+  "persistentvolumes",
+  "persistentvolumeclaims",
+  "podtemplates",
+  "resourcequotas",
+  "limitranges",
+  "storageclasses",
+  "volumeattachments",
+  "csinodes",
+  "csidrivers",
+  "resourceslices",
+  "resourceclaims",
+  "deviceclasses",
+]);
+
+const deletedStatus = (kind: AnyKind, { object }: Entry) => ({
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Success",
+  details: {
+    name: object.metadata.name,
+    ...(kind.group ? { group: kind.group } : {}),
+    kind: kind.plural,
+    uid: object.metadata.uid,
+  },
+});
+
+async function removeAll(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info, request } = call;
+  const wanted = encoding(call);
+  const list = listParameters(request.query, spaceOf(call, info));
+  const parameters = deleteParameters(request.query, await optionalBody(request));
+  const entries = await services.api.deleteCollection(context, kind, list, parameters);
+  return listResponse(kind, { revision: services.store.revision, entries }, wanted);
+}
+
+function isSpecial({ info, kind }: ResourceCall): boolean {
+  const { subresource } = info;
+  if (subresource === "") return false;
+  if (subresource === "status" && kind.subresources?.status) return false;
+  return true;
+}
+
+async function special(call: ResourceCall): Promise<EdgeResponse> {
+  const { services, context, kind, info, request } = call;
+  const wanted = encoding(call);
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  if (method !== "GET" && method !== "POST" && method !== "PUT" && method !== "PATCH") {
+    throw methodNotSupported({ group: kind.group, resource: `${kind.plural}/${info.subresource}` }, info.verb);
+  }
+  const patchType = method === "PATCH" ? patchTypeOf(request) : undefined;
+  const optionsKind = method === "POST" ? "CreateOptions" : method === "PUT" ? "UpdateOptions" : "PatchOptions";
+  const parameters =
+    method === "GET"
+      ? {}
+      : writeParameters(request.query, optionsKind, { subresource: info.subresource, isApply: patchType === "apply" });
+  const body =
+    method === "GET"
+      ? undefined
+      : patchType
+        ? await patchBody(call, patchType, parameters)
+        : (await decodedBody(request)).value;
+  const answer = await services.api.special(context, kind, targetOf(info), info.subresource, method, body, {
+    ...(patchType ? { patchType } : {}),
+    parameters,
+  });
+  return {
+    status: method === "POST" ? 201 : 200,
+    headers: { "content-type": jsonType },
+    body: objectBytes(kind, answer, wanted),
+  };
+}
+
+async function decodedBody(request: EdgeRequest): Promise<DecodedBody> {
+  const bytes = await readBody(request.body, request.headers["content-length"]);
+  return decodeBody(bytes, request.headers["content-type"]);
+}
+
+async function optionalBody(request: EdgeRequest): Promise<unknown> {
+  const bytes = await readBody(request.body, request.headers["content-length"]);
+  return bytes.length === 0 ? undefined : (await decodeBody(bytes, request.headers["content-type"])).value;
+}
+
+/** The body as an object of the kind; its apiVersion and kind may be absent but not others. */
+function objectOf(call: ResourceCall, decoded: DecodedBody, parameters: WriteParameters): KubeObject {
+  const { kind } = call;
+  const { value } = decoded;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw badRequest(`the object provided is unrecognized: it must be a ${kind.kind}`);
+  }
+  const object = value as KubeObject;
+  const apiVersion = apiVersionOf(kind);
+  if ((object.apiVersion ?? apiVersion) !== apiVersion || (object.kind ?? kind.kind) !== kind.kind) {
+    throw badRequest(
+      `the API version and kind in the data (${object.apiVersion}, ${object.kind}) do not match the expected (${apiVersion}, ${kind.kind})`,
+    );
+  }
+  reportDuplicates(call, decoded, parameters);
+  return { ...object, apiVersion, kind: kind.kind, metadata: object.metadata ?? {} };
+}
+
+/** Repeated keys are an error under strict field validation and a warning by default. */
+function reportDuplicates(
+  { kind, context }: ResourceCall,
+  { duplicates }: DecodedBody,
+  parameters: WriteParameters,
+): void {
+  if (duplicates.length === 0 || parameters.fieldValidation === "Ignore") return;
+  const texts = duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
+  if (parameters.fieldValidation !== "Strict") {
+    context.warnings.push(...texts);
+    return;
+  }
+  throw badRequest(
+    `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(", ")}`,
+  );
+}

@@ -1,0 +1,184 @@
+// From a request to its outcome: authenticate, impersonate, authorize what no verb authorizes itself, answer. Whatever
+// goes wrong becomes a Status; nothing a client sends can throw past here.
+import { anonymous, authenticate, impersonate } from "../auth/authenticate.ts";
+import { denialOf } from "../core/authorize.ts";
+import { StatusError, statusError } from "../../machinery/errors.ts";
+import type { Attributes, RequestContext, UserInfo } from "../types.ts";
+import { compressed } from "./compress.ts";
+import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
+import {
+  errorResponse,
+  textResponse,
+  upgraded,
+  type EdgeRequest,
+  type EdgeResponse,
+  type Outcome,
+} from "./exchange.ts";
+import { answerPath } from "./health.ts";
+import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
+import { answerResource } from "./resources.ts";
+import type { EdgeServices } from "./services.ts";
+
+/** A request that has a user and, mostly, the right to what it asks. */
+export interface AuthorizedCall {
+  readonly services: EdgeServices;
+  readonly request: EdgeRequest;
+  readonly info: ResourceRequest;
+  readonly user: UserInfo;
+}
+
+/** Answers below the generic verbs: streams, proxies, computed APIs. Keys are `group/resource` or `group/resource/subresource`. */
+export type ExtraHandlers = Readonly<Record<string, (call: AuthorizedCall) => Outcome | Promise<Outcome>>>;
+
+export interface RouterOptions {
+  readonly services: EdgeServices;
+  readonly extra: ExtraHandlers;
+  /** Resources that the extra handlers answer on top of the kinds. */
+  readonly computed: readonly ResourceRow[];
+  /** Documents outside of /api and /apis, such as OpenAPI; undefined when the path is not theirs. */
+  readonly documents: (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined;
+}
+
+export type Router = (request: EdgeRequest) => Promise<Outcome>;
+
+export function createRouter(options: RouterOptions): Router {
+  const { services } = options;
+  const discovery = createDiscovery(services.kinds, options.computed);
+  const authentication = {
+    authenticators: [services.tokens, ...services.authenticators],
+    audiences: [services.tokens.issuer],
+  };
+  return async (request) => {
+    const started = performance.now();
+    services.metrics.requestStarted();
+    let info: RequestInfo | undefined;
+    let outcome: Outcome;
+    const warnings: string[] = [];
+    try {
+      info = parseRequest(request.method, request.path, request.query);
+      const caller = await authenticate(request, authentication);
+      const user = caller === anonymous ? caller : impersonate(caller, request.headers, services.api.authorizer);
+      outcome =
+        info.type === "resource"
+          ? await answerObjects(options, discovery, { services, request, info, user }, warnings)
+          : await answerOther(options, discovery, request, info.verb, user);
+      if (outcome !== upgraded) outcome = await compressed(request, withWarnings(outcome, warnings));
+    } catch (error) {
+      if (!(error instanceof StatusError)) {
+        services.log.error({ error, path: request.path, method: request.method }, "a request failed unexpectedly");
+      }
+      outcome = withWarnings(errorResponse(error), warnings);
+    }
+    const code = outcome === upgraded ? 101 : outcome.status;
+    services.metrics.requestDone(labelsOf(services, info), code, (performance.now() - started) / 1000);
+    return outcome;
+  };
+}
+
+/** Unknown resources share one series, so that a client cannot make up new ones. */
+function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined) {
+  if (info?.type !== "resource" || !kinds.byResource(info.group, info.version, info.resource)) {
+    return { verb: "OTHER", group: "", version: "", resource: "", subresource: "" };
+  }
+  const { verb, group, version, resource, subresource } = info;
+  return { verb: verb.toUpperCase(), group, version, resource, subresource: subresource.slice(0, 32) };
+}
+
+async function answerObjects(
+  { extra }: RouterOptions,
+  discovery: Discovery,
+  call: AuthorizedCall,
+  warnings: string[],
+): Promise<Outcome> {
+  const { services, request, info, user } = call;
+  const handler =
+    extra[`${info.group}/${info.version}/${info.resource}${info.subresource ? `/${info.subresource}` : ""}`];
+  if (handler) {
+    authorizeResource(call);
+    return handler(call);
+  }
+  const kind = services.kinds.byResource(info.group, info.version, info.resource);
+  if (!kind || (kind.namespaced && !info.namespace && info.name)) {
+    authorizeResource(call);
+    return notServed(discovery, info);
+  }
+  const context: RequestContext = {
+    user,
+    userAgent: (request.headers["user-agent"] ?? "").split("/", 1)[0]!.slice(0, 128) || "unknown",
+    trusted: false,
+    signal: request.signal,
+    warnings,
+  };
+  return answerResource({ services, request, info, kind, context });
+}
+
+async function answerOther(
+  options: RouterOptions,
+  discovery: Discovery,
+  request: EdgeRequest,
+  verb: string,
+  user: UserInfo,
+): Promise<EdgeResponse> {
+  if (user !== anonymous) authorizePath(options.services, user, verb, request.path);
+  if (request.method === "GET" || request.method === "HEAD") {
+    const answer =
+      discovery.answer(request) ?? answerPath(options.services, request) ?? (await options.documents(request));
+    if (answer) return answer;
+  }
+  return pageNotFound();
+}
+
+const pageNotFound = () => textResponse("404 page not found\n", 404);
+
+function notServed(discovery: Discovery, info: ResourceRequest): EdgeResponse {
+  if (!discovery.serves(info.group, info.version)) return pageNotFound();
+  throw statusError("NotFound", "the server could not find the requested resource", {
+    ...(info.name ? { name: info.name } : {}),
+    ...(info.group ? { group: info.group } : {}),
+    kind: info.resource,
+  });
+}
+
+/** Throws Forbidden unless the user may do what the request asks, or `verb` in its place. */
+export function authorizeResource({ services, info, user }: AuthorizedCall, verb = info.verb): void {
+  const { group, version, resource, subresource, namespace, name } = info;
+  const attributes: Attributes = { user, verb, group, version, resource, subresource, namespace, name };
+  const { allowed, reason } = services.api.authorizer.authorize(attributes);
+  if (allowed) return;
+  const what = group ? `${resource}.${group}` : resource;
+  throw statusError(
+    "Forbidden",
+    `${what}${name ? ` ${JSON.stringify(name)}` : ""} is forbidden: ${denialOf(attributes, reason)}`,
+    {
+      ...(name ? { name } : {}),
+      ...(group ? { group } : {}),
+      kind: resource,
+    },
+  );
+}
+
+function authorizePath({ api }: EdgeServices, user: UserInfo, verb: string, path: string): void {
+  const none = { group: "", version: "", resource: "", subresource: "", namespace: "", name: "" };
+  const { allowed, reason } = api.authorizer.authorize({ ...none, user, verb, path });
+  if (allowed) return;
+  const why = reason ? `: ${reason}` : "";
+  throw statusError(
+    "Forbidden",
+    `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}${why}`,
+    {},
+  );
+}
+
+/** As Warning headers; at most as many bytes as clients surely accept. */
+function withWarnings(response: EdgeResponse, warnings: readonly string[]): EdgeResponse {
+  if (warnings.length === 0) return response;
+  const lines: string[] = [];
+  let room = 4096;
+  for (const text of new Set(warnings)) {
+    const line = `299 - "${text.replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`;
+    room -= line.length;
+    if (room < 0) break;
+    lines.push(line);
+  }
+  return { ...response, headers: { ...response.headers, warning: lines } };
+}

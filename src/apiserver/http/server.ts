@@ -1,0 +1,96 @@
+// The API server's front: listeners, certificates and the handlers put together.
+import type { Client } from "../../client/client.ts";
+import type { NodeConnection } from "../../client/node-connection.ts";
+import type { KindRegistry } from "../../kinds/registry.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import type { Logger } from "../../machinery/log.ts";
+import type { Store } from "../../store/store.ts";
+import type { Pki } from "../auth/pki.ts";
+import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createRouter } from "./router.ts";
+import type { EdgeServices } from "./services.ts";
+import { createTransport, type ListenAddress } from "./transport.ts";
+
+export interface ApiServerOptions {
+  readonly api: Api;
+  readonly store: Store;
+  readonly kinds: KindRegistry;
+  readonly client: Client;
+  readonly pki: Pki;
+  readonly listen: ListenAddress;
+  /** Further addresses; with port 0 they take the port of the first. */
+  readonly extraListeners?: readonly ListenAddress[];
+  /** The connection to a node's kubelet; undefined when there is none now. */
+  readonly nodes: (nodeName: string) => NodeConnection | undefined;
+  readonly tokens: TokenIssuer;
+  readonly authenticators?: readonly TokenAuthenticator[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Knarr's version. */
+  readonly version: string;
+  /** Names of what is not ready yet, for /readyz; the server itself is ready once it listens. */
+  readonly notReady?: () => readonly string[];
+}
+
+export interface ApiServer {
+  /** https://host:port of the first listener. */
+  readonly url: string;
+  readonly port: number;
+  readonly metrics: Metrics;
+  close(): Promise<void>;
+}
+
+/** How often certificates are looked at; they are renewed months before they expire. */
+const renewMs = 12 * 3_600_000;
+
+/** Listens and answers until closed or aborted. Rejects when an address cannot be listened on. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { pki, clock, log, signal } = options;
+  const services = servicesOf(options);
+  const router = createRouter({ services, extra: {}, computed: [], documents: () => undefined });
+  const listeners = [options.listen, ...(options.extraListeners ?? [])];
+  const transports = listeners.map(() => createTransport({ serving: pki.serving, caPem: pki.caPem, handle: router }));
+  let port = 0;
+  for (const [index, address] of listeners.entries()) {
+    const wanted = index > 0 && address.port === 0 ? { ...address, port } : address;
+    const bound = await transports[index]!.listen(wanted);
+    port ||= bound.port;
+  }
+  const renew = async () => {
+    try {
+      if (await pki.renew()) for (const transport of transports) transport.setCertificate(pki.serving, pki.caPem);
+    } catch (error) {
+      log.error({ error }, "certificates could not be renewed");
+    }
+    cancelRenewal = clock.after(renewMs, () => void renew());
+  };
+  let cancelRenewal = clock.after(renewMs, () => void renew());
+  const close = async () => {
+    cancelRenewal();
+    await Promise.all(transports.map((transport) => transport.close()));
+  };
+  signal.addEventListener("abort", () => void close(), { once: true });
+  const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
+  return { url: `https://${host}:${port}`, port, metrics: services.metrics, close };
+}
+
+function servicesOf(options: ApiServerOptions): EdgeServices {
+  const { api, store, kinds, client, nodes, tokens, clock, log, version } = options;
+  return {
+    api,
+    store,
+    kinds,
+    client,
+    nodes,
+    tokens,
+    authenticators: options.authenticators ?? [],
+    clock,
+    log,
+    version,
+    metrics: createMetrics(store, clock.now() / 1000),
+    random: Math.random,
+    notReady: options.notReady ?? (() => []),
+  };
+}

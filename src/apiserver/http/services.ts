@@ -1,0 +1,29 @@
+// What the edge is made of: handed to every handler, owned by the server that starts it.
+import type { Client } from "../../client/client.ts";
+import type { NodeConnection } from "../../client/node-connection.ts";
+import type { KindRegistry } from "../../kinds/registry.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import type { Logger } from "../../machinery/log.ts";
+import type { Store } from "../../store/store.ts";
+import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface EdgeServices {
+  readonly api: Api;
+  readonly store: Store;
+  readonly kinds: KindRegistry;
+  readonly client: Client;
+  readonly nodes: (nodeName: string) => NodeConnection | undefined;
+  readonly tokens: TokenIssuer;
+  /** Further ways to turn a bearer token into a user, asked in order after the issuer. */
+  readonly authenticators: readonly TokenAuthenticator[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Knarr's own version, for /version. */
+  readonly version: string;
+  readonly metrics: Metrics;
+  /** 0 ≤ x < 1, for spreading timeouts. */
+  readonly random: () => number;
+  /** Empty when ready, else what is still missing; for /readyz. */
+  readonly notReady: () => readonly string[];
+}

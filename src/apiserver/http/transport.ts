@@ -1,0 +1,305 @@
+// HTTP/2 and HTTP/1.1 over TLS on one port, both turned into EdgeRequests. Knows sockets, nothing of Kubernetes.
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type IncomingHttpHeaders as Http2Headers,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex, Writable } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { KeyPair } from "../auth/pki.ts";
+import type { PeerIdentity } from "../auth/authenticate.ts";
+import { upgraded, type BodySink, type EdgeRequest, type EdgeResponse, type Outcome } from "./exchange.ts";
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+export interface TransportOptions {
+  readonly serving: KeyPair;
+  readonly caPem: string;
+  /** Must not reject. */
+  readonly handle: (request: EdgeRequest) => Promise<Outcome>;
+}
+
+export interface Transport {
+  listen(address: ListenAddress): Promise<AddressInfo>;
+  /** New connections are served with this certificate. */
+  setCertificate(serving: KeyPair, caPem: string): void;
+  close(): Promise<void>;
+}
+
+const secureOptions = (serving: KeyPair, caPem: string) => ({ cert: serving.certPem, key: serving.keyPem, ca: caPem });
+
+/** One server; nothing listens until `listen`. */
+export function createTransport({ serving, caPem, handle }: TransportOptions): Transport {
+  const server = createSecureServer({
+    ...secureOptions(serving, caPem),
+    requestCert: true,
+    rejectUnauthorized: false,
+    allowHTTP1: true,
+    minVersion: "TLSv1.2",
+    // The session memory also counts what waits for slow watchers of one connection.
+    maxSessionMemory: 256,
+    settings: { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 },
+  });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  // Adding a request listener makes Node answer HTTP/2 through its slower compatibility layer as well: take that off.
+  server.on("request", (message, response) => {
+    void answerHttp1(message as unknown as IncomingMessage, response as unknown as ServerResponse, handle);
+  });
+  server.removeAllListeners("stream");
+  server.on("stream", (stream, headers) => void answerStream(stream as ServerHttp2Stream, headers, handle));
+  server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void answerUpgrade(message, socket, head, handle);
+  });
+  server.on("checkContinue", (message: Http2ServerRequest, response: Http2ServerResponse) => {
+    response.writeContinue();
+    server.emit("request", message, response);
+  });
+  server.on("sessionError", () => {});
+  server.on("tlsClientError", () => {});
+  server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+  return {
+    listen: (address) => listen(server, address),
+    setCertificate: (pair, ca) => server.setSecureContext(secureOptions(pair, ca)),
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      if (server.listening) await closed;
+    },
+  };
+}
+
+function listen(server: Http2SecureServer, { host, port }: ListenAddress): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+const peers = new WeakMap<object, { identity: PeerIdentity | undefined }>();
+
+/** The identity that the connection proved; looked up once per connection. */
+function peerOf(connection: object, socket: TLSSocket): PeerIdentity | undefined {
+  let known = peers.get(connection);
+  if (!known) {
+    known = { identity: socket.authorized ? identityOf(socket) : undefined };
+    peers.set(connection, known);
+  }
+  return known.identity;
+}
+
+function identityOf(socket: TLSSocket): PeerIdentity | undefined {
+  const subject = socket.getPeerCertificate()?.subject as { CN?: string | string[]; O?: string | string[] } | undefined;
+  if (!subject) return undefined;
+  const list = (value: string | string[] | undefined) =>
+    value === undefined ? [] : Array.isArray(value) ? value : [value];
+  return { commonName: list(subject.CN)[0] ?? "", organizations: list(subject.O) };
+}
+
+function splitTarget(target: string): { path: string; search: string } {
+  const mark = target.indexOf("?");
+  return mark < 0 ? { path: target, search: "" } : { path: target.slice(0, mark), search: target.slice(mark + 1) };
+}
+
+interface Parts {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly peer: PeerIdentity | undefined;
+  readonly body: EdgeRequest["body"];
+  readonly upgrade?: EdgeRequest["upgrade"];
+  /** Emits "close" when the client is gone or served. */
+  readonly closing: NodeJS.EventEmitter;
+}
+
+/** Parsed query and abort signal are made when asked for: most requests need neither. */
+class Exchange implements EdgeRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly search: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly peer: PeerIdentity | undefined;
+  readonly body: EdgeRequest["body"];
+  readonly upgrade?: NonNullable<EdgeRequest["upgrade"]>;
+  readonly #closing: NodeJS.EventEmitter;
+  #query: URLSearchParams | undefined;
+  #controller: AbortController | undefined;
+  #closed = false;
+
+  constructor(parts: Parts) {
+    const { path, search } = splitTarget(parts.target);
+    this.method = parts.method;
+    this.path = path;
+    this.search = search;
+    this.headers = parts.headers;
+    this.peer = parts.peer;
+    this.body = parts.body;
+    if (parts.upgrade) this.upgrade = parts.upgrade;
+    this.#closing = parts.closing;
+    this.#closing.once("close", () => {
+      this.#closed = true;
+      this.#controller?.abort();
+    });
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.search));
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#closed) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+}
+
+async function answerStream(
+  stream: ServerHttp2Stream,
+  headers: Http2Headers,
+  handle: TransportOptions["handle"],
+): Promise<void> {
+  stream.on("error", () => {});
+  const session = stream.session as ServerHttp2Session;
+  const request = new Exchange({
+    method: String(headers[":method"]),
+    target: String(headers[":path"] ?? "/"),
+    headers,
+    peer: peerOf(session, session.socket as TLSSocket),
+    body: stream,
+    closing: stream,
+  });
+  const outcome = await handle(request);
+  if (outcome === upgraded || stream.destroyed || stream.closed) return;
+  try {
+    writeStream(stream, request, outcome);
+  } catch {
+    // Header values that HTTP/2 refuses, or a stream that closed in between.
+    stream.destroy();
+  }
+}
+
+function writeStream(stream: ServerHttp2Stream, request: EdgeRequest, { status, headers, body }: EdgeResponse): void {
+  const isEmpty = body === undefined || request.method === "HEAD";
+  const length = typeof body === "function" || body === undefined ? undefined : Buffer.byteLength(body);
+  stream.respond(
+    { ":status": status, ...headers, ...(length !== undefined ? { "content-length": length } : {}) } as never,
+    { endStream: isEmpty },
+  );
+  // A body that nobody read is of no use any more; without this the stream would never close.
+  if (!stream.readableEnded) stream.resume();
+  if (isEmpty) return;
+  if (typeof body === "function")
+    run(
+      body,
+      sinkOf(stream, request, () => stream.close(2)),
+    );
+  else stream.end(body);
+}
+
+function run(produce: (sink: BodySink) => void | Promise<void>, sink: BodySink): void {
+  Promise.try(produce, sink).catch(() => sink.abort());
+}
+
+function sinkOf(target: Writable, request: EdgeRequest, abort: () => void): BodySink {
+  return {
+    write: (chunk) => target.writable && target.write(chunk),
+    drained: () =>
+      new Promise((resolve) => {
+        if (!target.writable || !target.writableNeedDrain) return resolve();
+        target.once("drain", resolve);
+        target.once("close", resolve);
+      }),
+    get bufferedBytes() {
+      return target.writableLength;
+    },
+    end: () => void target.end(),
+    abort,
+    signal: request.signal,
+  };
+}
+
+/** Headers that say how an HTTP/1.1 body is framed are Node's to set. */
+async function answerHttp1(
+  message: IncomingMessage,
+  response: ServerResponse,
+  handle: TransportOptions["handle"],
+): Promise<void> {
+  response.on("error", () => {});
+  message.on("error", () => {});
+  const request = new Exchange({
+    method: message.method ?? "GET",
+    target: message.url ?? "/",
+    headers: message.headers,
+    peer: peerOf(message.socket, message.socket as TLSSocket),
+    body: message,
+    closing: response,
+  });
+  const outcome = await handle(request);
+  if (outcome === upgraded || response.destroyed) return;
+  const { status, headers, body } = outcome;
+  try {
+    const length = typeof body === "function" || body === undefined ? undefined : Buffer.byteLength(body);
+    response.writeHead(status, { ...headers, ...(length !== undefined ? { "content-length": length } : {}) } as never);
+    if (typeof body !== "function" || request.method === "HEAD") return void response.end(body);
+    response.flushHeaders();
+    run(
+      body,
+      sinkOf(response, request, () => void response.destroy()),
+    );
+  } catch {
+    response.destroy();
+  }
+}
+
+async function answerUpgrade(
+  message: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  handle: TransportOptions["handle"],
+): Promise<void> {
+  socket.on("error", () => socket.destroy());
+  const outcome = await handle(
+    new Exchange({
+      method: message.method ?? "GET",
+      target: message.url ?? "/",
+      headers: message.headers,
+      peer: peerOf(message.socket, message.socket as TLSSocket),
+      body: message,
+      upgrade: { protocol: String(message.headers.upgrade ?? "").toLowerCase(), socket, head, message },
+      closing: socket,
+    }),
+  );
+  if (outcome === upgraded || socket.destroyed) return;
+  refuseUpgrade(socket, outcome);
+}
+
+/** An ordinary response on a connection that Node has handed over; it is closed afterwards. */
+function refuseUpgrade(socket: Duplex, { status, headers, body }: EdgeResponse): void {
+  const whole = typeof body === "function" ? "the resource cannot be upgraded\n" : (body ?? "");
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, "connection: close"];
+  for (const [name, value] of Object.entries(headers)) {
+    for (const line of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${line}`);
+  }
+  lines.push(`content-length: ${Buffer.byteLength(whole)}`);
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  socket.end(whole);
+}

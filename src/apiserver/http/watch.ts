@@ -1,0 +1,125 @@
+// A watch as a stream of newline-delimited JSON. Follows kubernetes v1.36
+// staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go (frames, bookmarks, timeouts).
+import type { AnyKind } from "../../kinds/registry.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import { isReason } from "../../machinery/errors.ts";
+import type { StoreEvent, Subscription } from "../../store/store.ts";
+import type { Api, RequestContext, WatchParameters } from "../types.ts";
+import { bookmarkFrame, eventEncoder, frameOf, type Encoding } from "./encode.ts";
+import { jsonType, statusOf, type BodySink, type EdgeResponse } from "./exchange.ts";
+
+export interface WatchOptions {
+  readonly api: Api;
+  readonly context: RequestContext;
+  readonly kind: AnyKind;
+  readonly parameters: WatchParameters;
+  readonly encoding: Encoding;
+  readonly clock: Clock;
+  /** After this the watch ends normally; the client starts another one. */
+  readonly timeoutSeconds: number;
+  /** The revision up to which everything has been delivered to watchers. */
+  readonly currentRevision: () => number;
+}
+
+/** A client this far behind is cut off; it comes back and resumes from its last revision. */
+const maxBufferedBytes = 32 * 1024 * 1024;
+const bookmarkMs = 60_000;
+
+/**
+ * Starts the watch at once, so that refusals are ordinary error responses; events wait until the client is ready.
+ * A start that is too old is an ERROR event, as clients expect it.
+ */
+export function watchResponse(options: WatchOptions): EdgeResponse {
+  const { api, context, kind, parameters, encoding, clock } = options;
+  const stream = new WatchStream(options);
+  const encode = eventEncoder(kind, encoding, () => clock.now());
+  let subscription: Subscription | undefined;
+  try {
+    subscription = api.watch(context, kind, parameters, {
+      onEvents: (events) => stream.events(events, encode),
+      onInitialEnd: (revision) => stream.bookmark(revision, { "k8s.io/initial-events-end": "true" }),
+      onEnd: (error) => stream.end(error),
+    });
+  } catch (error) {
+    if (!isReason(error, "Expired", "Gone")) throw error;
+    stream.end(error);
+  }
+  return {
+    status: 200,
+    headers: { "content-type": jsonType },
+    body: (sink) => stream.start(sink, subscription),
+  };
+}
+
+class WatchStream {
+  readonly #options: WatchOptions;
+  #waiting: Buffer[] = [];
+  #sink: BodySink | undefined;
+  #ended = false;
+  #revision = 0;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  events(events: readonly StoreEvent[], encode: (event: StoreEvent) => Buffer): void {
+    if (this.#ended) return;
+    this.#write(events.length === 1 ? encode(events[0]!) : Buffer.concat(events.map(encode)));
+    this.#revision = Math.max(this.#revision, events.at(-1)!.revision);
+  }
+
+  bookmark(revision: number, annotations?: Record<string, string>): void {
+    if (this.#ended) return;
+    this.#write(bookmarkFrame(this.#options.kind, this.#options.encoding, revision, annotations));
+    this.#revision = revision;
+  }
+
+  /** Ends the stream, with an ERROR event when there is an error. */
+  end(error?: unknown): void {
+    if (this.#ended) return;
+    if (error !== undefined) this.#write(frameOf("ERROR", statusOf(error)));
+    this.#ended = true;
+    this.#sink?.end();
+  }
+
+  start(sink: BodySink, subscription: Subscription | undefined): void {
+    this.#sink = sink;
+    const cancels = [() => subscription?.close()];
+    const stop = () => {
+      this.#ended = true;
+      for (const cancel of cancels.splice(0)) cancel();
+    };
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length > 0) sink.write(waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting));
+    if (this.#ended) {
+      stop();
+      return sink.end();
+    }
+    if (sink.signal.aborted) return stop();
+    sink.signal.addEventListener("abort", stop, { once: true });
+    const { clock, timeoutSeconds, parameters } = this.#options;
+    cancels.push(clock.after(timeoutSeconds * 1000, () => (stop(), sink.end())));
+    if (parameters.allowBookmarks) this.#bookmarkRegularly(cancels);
+  }
+
+  #bookmarkRegularly(cancels: (() => void)[]): void {
+    const { clock, currentRevision } = this.#options;
+    const tick = () => {
+      const revision = currentRevision();
+      if (revision > this.#revision) this.bookmark(revision);
+      cancels[slot] = clock.after(bookmarkMs, tick);
+    };
+    const slot = cancels.push(clock.after(bookmarkMs, tick)) - 1;
+  }
+
+  #write(frame: Buffer): void {
+    const sink = this.#sink;
+    if (!sink) {
+      this.#waiting.push(frame);
+      return;
+    }
+    sink.write(frame);
+    if (sink.bufferedBytes > maxBufferedBytes) sink.abort();
+  }
+}
