@@ -1,0 +1,75 @@
+// Admission: a list of small functions that fill in and check what clients send, each in its own file.
+import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Store } from "../../store/store.ts";
+import type { Transaction } from "../core/core.ts";
+import type { RbacAuthorizer } from "../rbac/authorizer.ts";
+import type { ServiceAllocator } from "../services/allocator.ts";
+import type { UserInfo } from "../types.ts";
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+export interface AdmissionRequest {
+  readonly operation: Operation;
+  readonly kind: AnyKind;
+  /** `<group>/<plural>` of the request, for example `/pods` or `apps/deployments`. */
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The draft: `mutate` may write to it. For DELETE the stored object, which is immutable. */
+  readonly object: KubeObject;
+  readonly old?: KubeObject | undefined;
+  readonly user: UserInfo;
+  /** In-process components: no escalation checks. */
+  readonly trusted: boolean;
+  readonly transaction: Transaction;
+  readonly warnings: string[];
+}
+
+/** What admission may look at. Everything comes from memory. */
+export interface AdmissionWorld {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly kinds: KindRegistry;
+  readonly rootCaPem: string;
+  readonly authorizer: RbacAuthorizer;
+  readonly services: ServiceAllocator;
+}
+
+/** Throws StatusError to refuse. `mutate` of all plugins runs before the object's validation, `validate` after it. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  /** The resources (see AdmissionRequest.resource) that it looks at; absent for all. */
+  readonly resources?: readonly string[];
+  readonly operations: readonly Operation[];
+  /** Subresources that it looks at besides the main resource. */
+  readonly subresources?: readonly string[];
+  readonly mutate?: (request: AdmissionRequest, world: AdmissionWorld) => void;
+  readonly validate?: (request: AdmissionRequest, world: AdmissionWorld) => void;
+}
+
+export interface AdmissionChain {
+  mutate(request: AdmissionRequest): void;
+  validate(request: AdmissionRequest): void;
+}
+
+export function createAdmissionChain(plugins: readonly AdmissionPlugin[], world: AdmissionWorld): AdmissionChain {
+  const mutating = plugins.filter((plugin) => plugin.mutate);
+  const validating = plugins.filter((plugin) => plugin.validate);
+  return {
+    mutate(request) {
+      for (const plugin of mutating) if (handles(plugin, request)) plugin.mutate!(request, world);
+    },
+    validate(request) {
+      for (const plugin of validating) if (handles(plugin, request)) plugin.validate!(request, world);
+    },
+  };
+}
+
+function handles(plugin: AdmissionPlugin, request: AdmissionRequest): boolean {
+  if (!plugin.operations.includes(request.operation)) return false;
+  if (plugin.resources && !plugin.resources.includes(request.resource)) return false;
+  return request.subresource === "" || (plugin.subresources?.includes(request.subresource) ?? false);
+}

@@ -1,0 +1,148 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { ConfigMap, Namespace, Pod, Service } from "../../kinds/index.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import { isReason } from "../../machinery/errors.ts";
+import { asAdmin, testApi } from "../testing.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any
+const draft = (object: object): any => object;
+const configMap = (name: string, data: Record<string, string> = {}) =>
+  draft({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data });
+const none = {};
+
+test("a created object is read back with its system metadata", async () => {
+  const { api } = await testApi();
+  const entry = await api.create(asAdmin(), ConfigMap, "default", configMap("a", { x: "1" }), none);
+  const { metadata } = entry.object;
+  assert.match(metadata.uid, /^[0-9a-f-]{36}$/);
+  assert.equal(metadata.resourceVersion, String(entry.revision));
+  assert.equal(metadata.namespace, "default");
+  assert.deepEqual(api.get(asAdmin(), ConfigMap, { namespace: "default", name: "a" }).object, entry.object);
+});
+
+test("creating twice is AlreadyExists, in a missing namespace NotFound", async () => {
+  const { api } = await testApi();
+  await api.create(asAdmin(), ConfigMap, "default", configMap("a"), none);
+  await assert.rejects(api.create(asAdmin(), ConfigMap, "default", configMap("a"), none), (e) =>
+    isReason(e, "AlreadyExists"),
+  );
+  await assert.rejects(api.create(asAdmin(), ConfigMap, "nowhere", configMap("a"), none), (e) =>
+    isReason(e, "NotFound"),
+  );
+});
+
+test("a new namespace has its default ServiceAccount and CA in the same commit", async () => {
+  const { api, store } = await testApi();
+  const before = store.revision;
+  await api.create(asAdmin(), Namespace, "", draft({ metadata: { name: "fresh" } }), none);
+  assert.equal(store.revision, before + 3);
+  assert.ok(store.get({ collection: "/serviceaccounts", namespace: "fresh", name: "default" }));
+  assert.ok(store.get({ collection: "/configmaps", namespace: "fresh", name: "kube-root-ca.crt" }));
+});
+
+test("an update with an old resourceVersion is a Conflict and without a change no write", async () => {
+  const { api, store } = await testApi();
+  const created = await api.create(asAdmin(), ConfigMap, "default", configMap("a", { x: "1" }), none);
+  const target = { namespace: "default", name: "a" };
+  const object = structuredClone(created.object) as KubeObject & { data: Record<string, string> };
+  object.data.x = "2";
+  const { entry } = await api.update(asAdmin(), ConfigMap, target, structuredClone(object), none);
+  assert.notEqual(entry.revision, created.revision);
+  await assert.rejects(api.update(asAdmin(), ConfigMap, target, object, none), (e) => isReason(e, "Conflict"));
+  const { revision } = store;
+  const same = await api.update(asAdmin(), ConfigMap, target, structuredClone(entry.object), none);
+  assert.equal(same.entry.revision, entry.revision);
+  assert.equal(store.revision, revision);
+});
+
+test("merge, JSON and strategic patches change the latest version", async () => {
+  const { api } = await testApi();
+  await api.create(asAdmin(), ConfigMap, "default", configMap("a", { x: "1" }), none);
+  const target = { namespace: "default", name: "a" };
+  await api.patch(asAdmin(), ConfigMap, target, "merge", { data: { y: "2" } }, none);
+  await api.patch(asAdmin(), ConfigMap, target, "json", [{ op: "remove", path: "/data/x" }], none);
+  const { entry } = await api.patch(asAdmin(), ConfigMap, target, "strategic", { data: { z: "3" } }, none);
+  assert.deepEqual((entry.object as KubeObject & { data: object }).data, { y: "2", z: "3" });
+});
+
+test("pages of a list show one snapshot", async () => {
+  const { api } = await testApi();
+  for (const name of ["a", "b", "c", "d", "e"])
+    await api.create(asAdmin(), ConfigMap, "default", configMap(name), none);
+  const first = api.list(asAdmin(), ConfigMap, { namespace: "default", limit: 2 });
+  assert.deepEqual(
+    first.entries.map((entry) => entry.key.name),
+    ["a", "b"],
+  );
+  assert.equal(first.remainingItemCount, 4);
+  await api.delete(asAdmin(), ConfigMap, { namespace: "default", name: "c" }, {});
+  const rest = api.list(asAdmin(), ConfigMap, { namespace: "default", limit: 10, continue: first.continue! });
+  assert.deepEqual(
+    rest.entries.map((entry) => entry.key.name),
+    ["c", "d", "e", "kube-root-ca.crt"],
+  );
+});
+
+test("a watcher with a selector sees objects enter and leave it", async () => {
+  const { api } = await testApi();
+  const seen: string[] = [];
+  const sink = {
+    onEvents: (events: readonly { type: string; entry: { key: { name: string } } }[]) => {
+      for (const event of events) seen.push(`${event.type} ${event.entry.key.name}`);
+    },
+    onEnd: () => {},
+  };
+  api.watch(asAdmin(), ConfigMap, { namespace: "default", labelSelector: "app=x" }, sink);
+  const target = { namespace: "default", name: "a" };
+  await api.create(asAdmin(), ConfigMap, "default", configMap("a"), none);
+  await api.patch(asAdmin(), ConfigMap, target, "merge", { metadata: { labels: { app: "x" } } }, none);
+  await api.patch(asAdmin(), ConfigMap, target, "merge", { data: { k: "v" } }, none);
+  await api.patch(asAdmin(), ConfigMap, target, "merge", { metadata: { labels: null } }, none);
+  assert.deepEqual(seen, ["ADDED a", "MODIFIED a", "DELETED a"]);
+});
+
+test("an object with a finalizer goes when the last finalizer goes", async () => {
+  const { api } = await testApi();
+  const target = { namespace: "default", name: "a" };
+  const object = configMap("a");
+  object.metadata.finalizers = ["example.com/wait"];
+  await api.create(asAdmin(), ConfigMap, "default", object, none);
+  const { deleted, entry } = await api.delete(asAdmin(), ConfigMap, target, {});
+  assert.equal(deleted, false);
+  assert.ok(entry.object.metadata.deletionTimestamp);
+  await api.patch(asAdmin(), ConfigMap, target, "merge", { metadata: { finalizers: null } }, none);
+  assert.throws(
+    () => api.get(asAdmin(), ConfigMap, target),
+    (e) => isReason(e, "NotFound"),
+  );
+});
+
+test("a pod on a node is deleted with grace, then for good by the kubelet", async () => {
+  const { api } = await testApi();
+  const target = { namespace: "default", name: "p" };
+  const pod = draft({ metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } });
+  await api.create(asAdmin(), Pod, "default", pod, none);
+  const binding = { apiVersion: "v1", kind: "Binding", metadata: { name: "p" }, target: { kind: "Node", name: "n1" } };
+  await api.special(asAdmin(), Pod, target, "binding", "POST", binding, { parameters: none });
+  assert.equal((api.get(asAdmin(), Pod, target).object as Pod).spec?.nodeName, "n1");
+  await assert.rejects(api.special(asAdmin(), Pod, target, "binding", "POST", binding, { parameters: none }), (e) =>
+    isReason(e, "Conflict"),
+  );
+  const first = await api.delete(asAdmin(), Pod, target, {});
+  assert.equal(first.deleted, false);
+  assert.equal(first.entry.object.metadata.deletionGracePeriodSeconds, 30);
+  const last = await api.delete(asAdmin(), Pod, target, { gracePeriodSeconds: 0 });
+  assert.equal(last.deleted, true);
+});
+
+test("services get addresses and node ports that nobody else has", async () => {
+  const { api } = await testApi();
+  const service = (name: string) => draft({ metadata: { name }, spec: { type: "NodePort", ports: [{ port: 80 }] } });
+  const made = await Promise.all(
+    ["a", "b", "c"].map((name) => api.create(asAdmin(), Service, "default", service(name), none)),
+  );
+  const specs = made.map((entry) => (entry.object as Service).spec!);
+  assert.equal(new Set(specs.map((spec) => spec.clusterIP)).size, 3);
+  assert.equal(new Set(specs.map((spec) => spec.ports![0]!.nodePort)).size, 3);
+});

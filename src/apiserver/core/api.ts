@@ -1,0 +1,61 @@
+// Puts the core together: createApi is the one way in to everything that the API server does with objects.
+import type { KindRegistry } from "../../kinds/registry.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import type { Logger } from "../../machinery/log.ts";
+import type { Store } from "../../store/store.ts";
+import { createAdmissionChain } from "../admission/chain.ts";
+import { admissionPlugins } from "../admission/index.ts";
+import { createRbacAuthorizer } from "../rbac/authorizer.ts";
+import { createServiceAllocator } from "../services/allocator.ts";
+import { special } from "../special/index.ts";
+import type { Api, TokenIssuer } from "../types.ts";
+import type { Core } from "./core.ts";
+import { create } from "./create.ts";
+import { remove, removeCollection } from "./delete.ts";
+import { get, list } from "./list.ts";
+import { patch } from "./patch.ts";
+import { answerReview } from "./reviews.ts";
+import { update } from "./update.ts";
+import { watch } from "./watch.ts";
+
+export interface ApiOptions {
+  readonly store: Store;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** IPv4 range of the Services' addresses, for example `10.96.0.0/16`. */
+  readonly serviceCidr: string;
+  /** First and last node port, inclusive; by default 30000–32767. */
+  readonly nodePortRange?: readonly [number, number];
+  readonly tokens?: TokenIssuer;
+  /** The CA that pods find in `kube-root-ca.crt`. */
+  readonly rootCaPem: string;
+  readonly clusterDomain: string;
+}
+
+/** The API over a store. It holds no state of its own beyond indexes of the store, so it needs no closing. */
+export function createApi(options: ApiOptions): Api {
+  const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
+  const authorizer = createRbacAuthorizer(store);
+  const services = createServiceAllocator(store, options.serviceCidr, options.nodePortRange ?? [30_000, 32_767]);
+  const admission = createAdmissionChain(admissionPlugins, { store, kinds, clock, rootCaPem, authorizer, services });
+  const core: Core = { store, kinds, clock, log, authorizer, admission, tokens, rootCaPem, clusterDomain };
+  return {
+    authorizer,
+    get: (context, kind, target) => get(core, context, kind, target),
+    list: (context, kind, parameters) => list(core, context, kind, parameters),
+    create: (context, kind, namespace, draft, parameters) =>
+      kind.virtual
+        ? answerReview(core, context, kind, namespace, draft, parameters)
+        : create(core, context, kind, namespace, draft, parameters),
+    update: (context, kind, target, draft, parameters) => update(core, context, kind, target, draft, parameters),
+    patch: (context, kind, target, type, value, parameters) =>
+      patch(core, context, kind, target, type, value, parameters),
+    delete: (context, kind, target, parameters) => remove(core, context, kind, target, parameters),
+    deleteCollection: (context, kind, parameters, options) =>
+      removeCollection(core, context, kind, parameters, options),
+    watch: (context, kind, parameters, sink) => watch(core, context, kind, parameters, sink),
+    special: (context, kind, target, subresource, method, body, options) =>
+      special(core, { context, kind, target, subresource, method, body, ...options }),
+  };
+}

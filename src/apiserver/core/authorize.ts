@@ -1,0 +1,44 @@
+// Asks the authorizer about one request and words the refusal as clients know it.
+import type { AnyKind } from "../../kinds/registry.ts";
+import { statusError } from "../../machinery/errors.ts";
+import type { Attributes, Authorizer, RequestContext } from "../types.ts";
+
+/** "User "jane" cannot list resource "pods" in API group "" in the namespace "default"". */
+export function denialOf(attributes: Attributes, reason: string): string {
+  const { user, verb, group, resource, subresource, namespace } = attributes;
+  const what = subresource ? `${resource}/${subresource}` : resource;
+  const where = namespace ? `in the namespace ${JSON.stringify(namespace)}` : "at the cluster scope";
+  const text = `User ${JSON.stringify(user.name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}`;
+  return reason ? `${text}: ${reason}` : text;
+}
+
+/** Throws Forbidden unless the request is trusted or the authorizer allows it. */
+export function authorize(
+  authorizer: Authorizer,
+  context: RequestContext,
+  kind: AnyKind,
+  verb: string,
+  target: { readonly namespace: string; readonly name?: string },
+  subresource = "",
+): void {
+  if (context.trusted) return;
+  const attributes: Attributes = {
+    user: context.user,
+    verb,
+    group: kind.group,
+    version: kind.version,
+    resource: kind.plural,
+    subresource,
+    namespace: kind.namespaced || kind.plural === "namespaces" ? target.namespace : "",
+    name: target.name ?? "",
+  };
+  const { allowed, reason } = authorizer.authorize(attributes);
+  if (allowed) return;
+  const resource = kind.group ? `${kind.plural}.${kind.group}` : kind.plural;
+  const name = attributes.name ? ` ${JSON.stringify(attributes.name)}` : "";
+  throw statusError("Forbidden", `${resource}${name} is forbidden: ${denialOf(attributes, reason)}`, {
+    ...(attributes.name ? { name: attributes.name } : {}),
+    ...(kind.group ? { group: kind.group } : {}),
+    kind: kind.plural,
+  });
+}

@@ -1,0 +1,123 @@
+// Create: from a draft to a committed object, one pass. Follows kubernetes v1.36 apiserver/pkg/registry/generic/registry/store.go (Create).
+import { randomUUID } from "node:crypto";
+import type { AnyKind } from "../../kinds/registry.ts";
+import { formatTime } from "../../machinery/clock.ts";
+import { badRequest, invalid, methodNotSupported, notFound } from "../../machinery/errors.ts";
+import { randomSuffix } from "../../machinery/names.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import { StoreError } from "../../store/store.ts";
+import type { Entry } from "../../store/store.ts";
+import type { AdmissionRequest } from "../admission/chain.ts";
+import type { RequestContext, WriteParameters } from "../types.ts";
+import { authorize } from "./authorize.ts";
+import { resourceOf, storeKey, Transaction, translate } from "./core.ts";
+import type { Core } from "./core.ts";
+import { checkIdentity, decode } from "./decode.ts";
+import { toStored, viewOf } from "./entries.ts";
+import { trackManagers } from "./managers.ts";
+import { validateMetadata } from "./metadata.ts";
+
+const generatedSuffixLength = 5;
+const maxGeneratedPrefix = 63 - generatedSuffixLength;
+const maxNameAttempts = 8;
+
+/** Authorizes, decodes, admits, validates and commits a new object. Throws StatusError. */
+export async function create(
+  core: Core,
+  context: RequestContext,
+  kind: AnyKind,
+  namespace: string,
+  body: KubeObject,
+  parameters: WriteParameters,
+): Promise<Entry> {
+  if (!kind.verbs.includes("create")) throw methodNotSupported(resourceOf(kind), "create");
+  authorize(core.authorizer, context, kind, "create", { namespace });
+  const draft = decode(kind, body, context, parameters);
+  checkIdentity(kind, draft, namespace, "");
+  if (draft.metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
+  return createDecoded(core, context, kind, draft, parameters);
+}
+
+/** The same for a draft that is decoded and authorized; the way in for apply and for updates that create. */
+export async function createDecoded(
+  core: Core,
+  context: RequestContext,
+  kind: AnyKind,
+  draft: KubeObject,
+  parameters: WriteParameters,
+): Promise<Entry> {
+  const { metadata } = draft;
+  const generated = !metadata.name && metadata.generateName ? metadata.generateName.slice(0, maxGeneratedPrefix) : "";
+  fillSystemMetadata(core, draft);
+  if (generated) metadata.name = generated + randomSuffix(generatedSuffixLength);
+  kind.defaults?.(draft);
+  for (let tries = 1; ; tries++) {
+    const transaction = new Transaction(parameters.dryRun ?? false);
+    try {
+      const object = admitNew(core, context, kind, draft, parameters, transaction, tries > 1);
+      const key = storeKey(kind, { namespace: metadata.namespace ?? "", name: metadata.name });
+      if (transaction.dryRun && core.store.latest(key)) throw new StoreError("exists", "exists");
+      const entry = await transaction.commit(core.store, { type: "create", key, object: toStored(kind, object) });
+      return viewOf(kind, entry);
+    } catch (error) {
+      transaction.settle(false);
+      const collided = generated !== "" && error instanceof StoreError && error.code === "exists";
+      if (!collided || tries >= maxNameAttempts) throw translate(error, kind, metadata.name);
+      metadata.name = generated + randomSuffix(generatedSuffixLength);
+    }
+  }
+}
+
+function fillSystemMetadata(core: Core, draft: KubeObject): void {
+  const { metadata } = draft;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.generation;
+  metadata.resourceVersion = "";
+  metadata.uid = randomUUID();
+  metadata.creationTimestamp = formatTime(core.clock.now());
+}
+
+function admitNew(
+  core: Core,
+  context: RequestContext,
+  kind: AnyKind,
+  draft: KubeObject,
+  parameters: WriteParameters,
+  transaction: Transaction,
+  again: boolean,
+): KubeObject {
+  const request: AdmissionRequest = {
+    operation: "CREATE",
+    kind,
+    resource: `${kind.group}/${kind.plural}`,
+    subresource: "",
+    namespace: draft.metadata.namespace ?? "",
+    name: draft.metadata.name,
+    object: draft,
+    user: context.user,
+    trusted: context.trusted,
+    transaction,
+    warnings: context.warnings,
+  };
+  // A second attempt only has another generated name: what was filled in already stays.
+  if (!again) {
+    core.admission.mutate(request);
+    kind.prepareForCreate?.(draft);
+    if (kind.hasGeneration) draft.metadata.generation = 1;
+    const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft) ?? [])];
+    if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
+    if (kind.warnings) context.warnings.push(...kind.warnings(draft));
+  }
+  core.admission.validate(request);
+  trackManagers(core, context, kind, draft, undefined, parameters);
+  return draft;
+}
+
+/** The stored entry that a write is based on; throws NotFound. */
+export function latestEntry(core: Core, kind: AnyKind, namespace: string, name: string): Entry {
+  const entry = core.store.latest(storeKey(kind, { namespace, name }));
+  if (!entry) throw notFound(resourceOf(kind), name);
+  return entry;
+}

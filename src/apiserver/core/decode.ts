@@ -1,0 +1,74 @@
+// From a client's JSON value to a draft of a kind: shapes and field names by the schema table, then identity checks.
+import { apiVersionOf } from "../../kinds/kind.ts";
+import type { AnyKind } from "../../kinds/registry.ts";
+import { decodeObject, schemaOf } from "../../kinds/schema.ts";
+import { badRequest } from "../../machinery/errors.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { RequestContext, WriteParameters } from "../types.ts";
+
+/** True for kinds of the built-in schema table, false for those that CustomResourceDefinitions add. */
+export const isBuiltin = (kind: AnyKind): boolean => schemaOf(kind.schema) !== undefined;
+
+/**
+ * Checks types and, as `fieldValidation` asks, unknown fields. Trusted callers are not checked.
+ * Throws BadRequest with one sentence per fault.
+ */
+export function decode(
+  kind: AnyKind,
+  value: unknown,
+  context: RequestContext,
+  parameters: WriteParameters,
+  schema: string = kind.schema,
+): KubeObject {
+  if (context.trusted || schemaOf(schema) === undefined) return value as KubeObject;
+  const policy = parameters.fieldValidation ?? "Warn";
+  const { object, errors, unknownFields } = decodeObject(value, schema, {
+    unknown: policy === "Ignore" ? "ignore" : "collect",
+  });
+  const version = apiVersionOf(kind);
+  if (errors.length > 0) {
+    throw badRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${errors.join(", ")}`,
+    );
+  }
+  const complaints = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`);
+  if (policy === "Strict" && complaints.length > 0) {
+    const text = complaints.map((complaint) => `strict decoding error: ${complaint}`);
+    throw badRequest(
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${text[0]}${complaints
+        .slice(1)
+        .map((complaint) => `, ${complaint}`)
+        .join("")}`,
+    );
+  }
+  context.warnings.push(...complaints);
+  const draft = object as KubeObject;
+  draft.apiVersion ??= version;
+  draft.kind ??= kind.kind;
+  return draft;
+}
+
+/** Makes the draft say what the request says; throws BadRequest where the two contradict each other. */
+export function checkIdentity(kind: AnyKind, draft: KubeObject, namespace: string, name: string): void {
+  if (draft === null || typeof draft !== "object" || Array.isArray(draft)) throw badRequest("the body is no object");
+  const version = apiVersionOf(kind);
+  if ((draft.apiVersion || version) !== version || (draft.kind || kind.kind) !== kind.kind) {
+    throw badRequest(
+      `the API version in the data (${draft.apiVersion}, Kind=${draft.kind}) does not match the expected API version (${version}, Kind=${kind.kind})`,
+    );
+  }
+  draft.apiVersion = version;
+  draft.kind = kind.kind;
+  draft.metadata = { ...draft.metadata };
+  const { metadata } = draft;
+  if (!kind.namespaced) delete metadata.namespace;
+  else if (!metadata.namespace) metadata.namespace = namespace;
+  else if (metadata.namespace !== namespace) {
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  }
+  if (name === "") return;
+  if (!metadata.name) metadata.name = name;
+  else if (metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+}

@@ -1,0 +1,125 @@
+// Review kinds are answered, not stored: who am I, whose token is this, may somebody do that.
+// Follows kubernetes v1.36 pkg/registry/{authentication,authorization}.
+import type { TokenReview } from "../../kinds/generated/authentication.v1.ts";
+import type { SubjectAccessReviewSpec } from "../../kinds/generated/authorization.v1.ts";
+import { collectionOf } from "../../kinds/kind.ts";
+import type { AnyKind } from "../../kinds/registry.ts";
+import { badRequest, invalid, methodNotSupported } from "../../machinery/errors.ts";
+import { invalidValue, required } from "../../machinery/field.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Entry } from "../../store/store.ts";
+import type { Attributes, RequestContext, UserInfo, WriteParameters } from "../types.ts";
+import { authorize } from "./authorize.ts";
+import { resourceOf } from "./core.ts";
+import type { Core } from "./core.ts";
+import { checkIdentity, decode } from "./decode.ts";
+import { entryOf } from "./entries.ts";
+
+interface ReviewRequest {
+  readonly core: Core;
+  readonly context: RequestContext;
+  readonly kind: AnyKind;
+  readonly draft: KubeObject & { spec?: Record<string, unknown> };
+}
+
+/** Returns the status; the spec comes back as it came in. */
+const reviews: Readonly<Record<string, (request: ReviewRequest) => object | Promise<object>>> = {
+  "authentication.k8s.io/selfsubjectreviews": ({ context }) => ({ userInfo: userInfo(context.user) }),
+  "authentication.k8s.io/tokenreviews": ({ core, draft }) => reviewToken(core, draft as unknown as TokenReview),
+  "authorization.k8s.io/selfsubjectaccessreviews": (request) =>
+    decide(request, { ...request.context.user }, request.draft.spec as unknown as SubjectAccessReviewSpec),
+  "authorization.k8s.io/subjectaccessreviews": (request) => decideFor(request, undefined),
+  "authorization.k8s.io/localsubjectaccessreviews": (request) => decideFor(request, request.draft.metadata.namespace),
+  "authorization.k8s.io/selfsubjectrulesreviews": ({ core, context, draft }) => {
+    const namespace = draft.spec?.namespace as string | undefined;
+    if (!namespace) throw badRequest("no namespace on request");
+    const { resourceRules, nonResourceRules } = core.authorizer.rulesFor(context.user, namespace);
+    return { resourceRules, nonResourceRules, incomplete: false };
+  },
+};
+
+/** Answers a POST of a review kind. Throws StatusError. */
+export async function answerReview(
+  core: Core,
+  context: RequestContext,
+  kind: AnyKind,
+  namespace: string,
+  body: KubeObject,
+  parameters: WriteParameters,
+): Promise<Entry> {
+  const answer = reviews[`${kind.group}/${kind.plural}`];
+  if (!answer) throw methodNotSupported(resourceOf(kind), "create");
+  authorize(core.authorizer, context, kind, "create", { namespace });
+  const draft = decode(kind, body, context, parameters);
+  checkIdentity(kind, draft, namespace, "");
+  const status = await answer({ core, context, kind, draft });
+  const key = { collection: collectionOf(kind), namespace, name: "" };
+  return entryOf(key, { ...draft, status } as KubeObject, 0, 0);
+}
+
+const userInfo = ({ name, uid, groups, extra }: UserInfo) => ({
+  username: name,
+  ...(uid ? { uid } : {}),
+  ...(groups.length ? { groups: [...groups] } : {}),
+  ...(extra && Object.keys(extra).length ? { extra } : {}),
+});
+
+async function reviewToken(core: Core, { spec }: TokenReview): Promise<object> {
+  const audiences = spec?.audiences?.length ? spec.audiences : undefined;
+  if (!spec?.token)
+    throw invalid({ group: "authentication.k8s.io", kind: "TokenReview" }, "", [required("spec.token")]);
+  try {
+    const found = await core.tokens?.authenticateToken(spec.token);
+    const common = audiences ? audiences.filter((one) => found?.audiences.includes(one)) : (found?.audiences ?? []);
+    if (!found || (audiences && common.length === 0)) return { user: {}, error: "the token is not valid here" };
+    return { authenticated: true, user: userInfo(found.user), audiences: common };
+  } catch (error) {
+    return { user: {}, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** SubjectAccessReview and its local twin: the user is in the spec. */
+function decideFor(request: ReviewRequest, namespace: string | undefined): object {
+  const spec = request.draft.spec as unknown as SubjectAccessReviewSpec | undefined;
+  const refuse = (field: string, value: unknown, text: string) =>
+    invalid(request.kind, "", [invalidValue(field, value, text)]);
+  if (!spec?.user && !spec?.groups?.length)
+    throw refuse("spec.user", spec?.user ?? "", "at least one of user or group must be specified");
+  if (namespace !== undefined && spec.resourceAttributes?.namespace !== namespace) {
+    const text = `namespace mismatch: ${namespace}`;
+    throw refuse("spec.resourceAttributes.namespace", spec.resourceAttributes?.namespace ?? "", text);
+  }
+  const user: UserInfo = {
+    name: spec.user ?? "",
+    groups: spec.groups ?? [],
+    ...(spec.uid ? { uid: spec.uid } : {}),
+    ...(spec.extra ? { extra: spec.extra } : {}),
+  };
+  return decide(request, user, spec);
+}
+
+function decide(
+  { core, kind }: ReviewRequest,
+  user: UserInfo,
+  spec: Pick<SubjectAccessReviewSpec, "resourceAttributes" | "nonResourceAttributes"> | undefined,
+): object {
+  const resource = spec?.resourceAttributes;
+  const other = spec?.nonResourceAttributes;
+  if (Boolean(resource) === Boolean(other)) {
+    const text = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+    throw invalid(kind, "", [invalidValue("spec.resourceAttributes", resource ?? null, text)]);
+  }
+  const attributes: Attributes = {
+    user,
+    verb: (resource ?? other)!.verb ?? "",
+    group: resource?.group ?? "",
+    version: resource?.version ?? "",
+    resource: resource?.resource ?? "",
+    subresource: resource?.subresource ?? "",
+    namespace: resource?.namespace ?? "",
+    name: resource?.name ?? "",
+    ...(other ? { path: other.path ?? "" } : {}),
+  };
+  const { allowed, reason } = core.authorizer.authorize(attributes);
+  return { allowed, ...(reason ? { reason } : {}) };
+}

@@ -1,0 +1,75 @@
+// POST pods/binding: the scheduler's decision. Follows kubernetes v1.36 pkg/registry/core/pod/storage/storage.go (assignPod).
+import type { Binding, Pod } from "../../kinds/generated/core.v1.ts";
+import { formatTime } from "../../machinery/clock.ts";
+import { badRequest, conflict, invalid } from "../../machinery/errors.ts";
+import { invalidValue, notSupported, required } from "../../machinery/field.ts";
+import type { FieldError } from "../../machinery/errors.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import { attempt, resourceOf, Transaction } from "../core/core.ts";
+import { latestEntry } from "../core/create.ts";
+import { success } from "./answers.ts";
+import type { SpecialHandler } from "./index.ts";
+
+export const bind: SpecialHandler = (core, { kind, target, body, parameters }) => {
+  const binding = body as Binding;
+  checkBinding(binding);
+  return attempt(kind, target.name, true, async () => {
+    const current = latestEntry(core, kind, target.namespace, target.name);
+    const pod = current.object as Pod;
+    const refuse = (why: string) => conflict({ group: "", resource: "pods/binding" }, target.name, why);
+    const uid = binding.metadata?.uid;
+    if (uid && uid !== pod.metadata!.uid) {
+      throw refuse(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata!.uid}`);
+    }
+    if (pod.metadata!.deletionTimestamp)
+      throw refuse(`pod ${target.name} is being deleted, cannot be assigned to a host`);
+    if (pod.spec!.nodeName)
+      throw refuse(`pod ${target.name} is already assigned to node ${JSON.stringify(pod.spec!.nodeName)}`);
+    if (pod.spec!.schedulingGates?.length) {
+      throw refuse(`pod ${target.name} has non-empty .spec.schedulingGates`);
+    }
+    const next = bound(pod, binding, formatTime(core.clock.now()));
+    const write = {
+      type: "update",
+      key: current.key,
+      expectedRevision: current.revision,
+      object: next as KubeObject,
+    } as const;
+    await new Transaction(parameters.dryRun ?? false).commit(core.store, write, current);
+    return success(resourceOf(kind), target.name);
+  });
+};
+
+function checkBinding(binding: Binding | undefined): void {
+  if (!binding || typeof binding !== "object" || !binding.target)
+    throw badRequest("the body is no Binding with a target");
+  const errors: FieldError[] = [];
+  const { kind, name } = binding.target;
+  if (kind && kind !== "Node") errors.push(notSupported("target.kind", kind, ["Node", "<empty>"]));
+  if (!name) errors.push(required("target.name"));
+  else if (typeof name !== "string") errors.push(invalidValue("target.name", name, "must be a string"));
+  if (errors.length > 0) throw invalid({ group: "", kind: "Binding" }, binding.metadata?.name ?? "", errors);
+}
+
+/** The pod on its node, with the condition that says so and the binding's annotations and labels. */
+function bound(pod: Pod, binding: Binding, now: string): Pod {
+  const conditions = pod.status?.conditions ?? [];
+  const scheduled = {
+    type: "PodScheduled",
+    status: "True",
+    lastProbeTime: null as unknown as string,
+    lastTransitionTime: now,
+  };
+  const others = conditions.filter(({ type }) => type !== "PodScheduled");
+  const { annotations, labels } = binding.metadata ?? {};
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata!,
+      ...(annotations ? { annotations: { ...pod.metadata!.annotations, ...annotations } } : {}),
+      ...(labels ? { labels: { ...pod.metadata!.labels, ...labels } } : {}),
+    },
+    spec: { ...pod.spec!, nodeName: binding.target.name! },
+    status: { ...pod.status, conditions: [...others, scheduled] },
+  };
+}
