@@ -1,0 +1,117 @@
+// knarr up: checks the machine, installs what is missing, starts the cluster in the foreground, says how to reach it.
+import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Cluster, SettingsOverrides } from "../cluster.ts";
+import { runningPid, writePidFile } from "../host/child.ts";
+import { canInstallPackages, installCommand, installPackages, missingRequirements } from "../host/packages.ts";
+import { realClock } from "../machinery/clock.ts";
+import type { Logger } from "../machinery/log.ts";
+import { createLogger, type LogFormat } from "./logger.ts";
+import { ensureSettings } from "./settings.ts";
+
+interface UpFlags extends Omit<SettingsOverrides, "name"> {
+  readonly install: boolean;
+  readonly controlPlaneOnly?: boolean;
+  readonly logLevel: string;
+  readonly logFormat?: LogFormat;
+}
+
+export const pidFileOf = (dataDir: string) => join(dataDir, "knarr.pid");
+
+export async function up(options: { name: string; dataDir: string; version: string; flags: UpFlags }): Promise<void> {
+  const { name, dataDir, version, flags } = options;
+  const controlPlaneOnly = flags.controlPlaneOnly === true;
+  if (!controlPlaneOnly) requireNodeAbilities();
+  const running = runningPid(pidFileOf(dataDir));
+  if (running) throw new Error(`this cluster runs already (process ${running}); see \`knarr status\``);
+  if (!controlPlaneOnly) await ensurePackages(flags);
+
+  const { apiPort, httpPort, httpsPort, nodeName, nodeAddress, podCidr, serviceCidr, containerRuntimeEndpoint } = flags;
+  const settings = await ensureSettings(name, dataDir, {
+    apiPort,
+    httpPort,
+    httpsPort,
+    nodeName,
+    nodeAddress,
+    podCidr,
+    serviceCidr,
+    containerRuntimeEndpoint,
+  });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  writePidFile(pidFileOf(dataDir), process.pid);
+
+  const onTerminal = process.stderr.isTTY;
+  const format = flags.logFormat ?? (onTerminal ? "pretty" : "json");
+  const logFile = createWriteStream(join(dataDir, "knarr.log"), { flags: "a", mode: 0o600 });
+  // On a terminal the log would drown the progress lines, so only warnings go there; the file has everything.
+  const shown = createLogger({ level: onTerminal ? "warn" : flags.logLevel, format, colour: onTerminal, write: (l) => process.stderr.write(l) });
+  const log = onTerminal ? tee(shown, createLogger({ level: flags.logLevel, format: "json", write: (l) => logFile.write(l) })) : shown;
+
+  const progress = (step: string) => console.log(`${seconds(performance.now())}  ${step}`);
+  console.log(`Knarr ${version}: cluster "${name}" in ${dataDir}`);
+  const { startCluster } = await import("../cluster.ts");
+  const cluster = await startCluster({ settings, dataDir, version, clock: realClock, log, controlPlaneOnly, onProgress: progress });
+  console.log(farewell(cluster, name, dataDir, controlPlaneOnly));
+  await untilSignal();
+  console.log("\nstopping Knarr; containers stay (knarr down stops them)");
+  await cluster[Symbol.asyncDispose]();
+  rmSync(pidFileOf(dataDir), { force: true });
+  // Whatever a library still holds must not keep the command from ending: everything of ours is closed by now.
+  process.exit(0);
+}
+
+/** Says what this machine cannot do, and what works all the same. */
+function requireNodeAbilities(): void {
+  const way = "`npm start -- --control-plane-only` starts the API server, controllers and scheduler without containers";
+  if (process.platform !== "linux") throw new Error(`containers need Linux, and this is ${process.platform}; ${way}`);
+  if (process.getuid?.() !== 0) {
+    throw new Error(`running containers needs root (namespaces, cgroups, nftables): use sudo, or: ${way}`);
+  }
+}
+
+async function ensurePackages(flags: UpFlags): Promise<void> {
+  const missing = missingRequirements().filter((r) => !(flags.containerRuntimeEndpoint && /containerd|runc/.test(r.package)));
+  if (missing.length === 0) return;
+  const list = missing.map((r) => `${r.package} (${r.why})`).join(", ");
+  if (!flags.install || !canInstallPackages()) {
+    throw new Error(`system packages are missing: ${list}. Install them with:\n  ${installCommand(missing)}`);
+  }
+  console.log(`installing Debian packages: ${list} …`);
+  await installPackages(missing);
+}
+
+function tee(...loggers: Logger[]): Logger {
+  const each = (level: "debug" | "info" | "warn" | "error") => (fields: object, message: string) => {
+    for (const logger of loggers) logger[level](fields, message);
+  };
+  return {
+    debug: each("debug"),
+    info: each("info"),
+    warn: each("warn"),
+    error: each("error"),
+    child: (fields) => tee(...loggers.map((logger) => logger.child(fields))),
+  };
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(2).padStart(6)} s`;
+
+function farewell(cluster: Cluster, name: string, dataDir: string, controlPlaneOnly: boolean): string {
+  const which = name === "default" ? "" : ` --name ${name} --data-dir ${dataDir}`;
+  return [
+    "",
+    `The cluster is ready: ${cluster.url}`,
+    `  export KUBECONFIG=${cluster.kubeconfig}`,
+    "  kubectl get nodes,pods -A",
+    `or, without kubectl:`,
+    `  ./knarr get nodes${which}`,
+    controlPlaneOnly ? "No containers run here (--control-plane-only)." : `  ./knarr apply -f examples/01-pod.yaml${which}`,
+    "Ctrl-C stops Knarr; containers go on and are found again at the next start.",
+  ].join("\n");
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+}

@@ -1,0 +1,172 @@
+// The one place that puts the parts together: a whole cluster in this process, as a value that starts and stops.
+import { mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
+import { ensurePki } from "./apiserver/auth/pki.ts";
+import { createApi } from "./apiserver/core/api.ts";
+import { bootstrapObjects } from "./apiserver/core/bootstrap.ts";
+import { startApiServer } from "./apiserver/http/server.ts";
+import { localClient } from "./apiserver/local.ts";
+import type { Client } from "./client/client.ts";
+import { writeKubeconfig } from "./client/kubeconfig.ts";
+import { builtinKinds, Node } from "./kinds/index.ts";
+import { KindRegistry } from "./kinds/registry.ts";
+import type { Clock } from "./machinery/clock.ts";
+import type { Logger } from "./machinery/log.ts";
+import { openSqliteStore } from "./store/sqlite.ts";
+import type { NodeConnection } from "./client/node-connection.ts";
+import { addressAt, parseCidr } from "./network/address.ts";
+
+/** Addresses are IPv4; ranges are CIDRs; ports are TCP. Chosen once per cluster. */
+export interface ClusterSettings {
+  readonly name: string;
+  readonly nodeName: string;
+  /** Where other machines reach this node. */
+  readonly nodeAddress: string;
+  readonly apiPort: number;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+  readonly bridge: string;
+  readonly nftTable: string;
+  readonly cgroupRoot: string;
+  readonly clusterDomain: string;
+  /** A runtime that somebody else runs; absent: a private containerd. */
+  readonly containerRuntimeEndpoint?: string;
+}
+
+export type SettingsOverrides = Partial<Omit<ClusterSettings, "name">>;
+
+/** Well-known addresses of a cluster, derived from its ranges. */
+export function wellKnownAddresses(settings: Pick<ClusterSettings, "podCidr" | "serviceCidr">): {
+  gateway: string;
+  kubernetes: string;
+  dns: string;
+} {
+  const services = parseCidr(settings.serviceCidr)!;
+  const pods = parseCidr(settings.podCidr)!;
+  return { gateway: addressAt(pods, 1), kubernetes: addressAt(services, 1), dns: addressAt(services, 10) };
+}
+
+export interface ClusterOptions {
+  readonly settings: ClusterSettings;
+  readonly dataDir: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Only API server, controllers and scheduler: needs no root, runs no containers. */
+  readonly controlPlaneOnly?: boolean;
+  /** Told of every step that a person waits for. */
+  readonly onProgress?: (step: string) => void;
+}
+
+/** A running cluster. Disposing it stops Knarr and leaves containers, rules and data in place. */
+export interface Cluster extends AsyncDisposable {
+  readonly url: string;
+  readonly client: Client;
+  /** Path of the administrator's kubeconfig. */
+  readonly kubeconfig: string;
+}
+
+/**
+ * Starts a cluster and resolves when it is usable: the API answers, and (unless control plane only) the node is Ready, DNS
+ * answers and Services work. Throws with everything stopped again when a part cannot start.
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { settings, dataDir, clock, log, onProgress = () => {} } = options;
+  const started = new AsyncDisposableStack();
+  const stop = new AbortController();
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const { gateway, kubernetes } = wellKnownAddresses(settings);
+    const withNode = options.controlPlaneOnly !== true;
+    const network = withNode ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings)) : Promise.resolve();
+    // A failure shows where it is awaited; until then it must not count as unhandled.
+    network.catch(() => {});
+
+    const [store, pki] = await Promise.all([
+      openSqliteStore({ file: join(dataDir, "store.db"), clock, log: log.child({ component: "store" }) }),
+      ensurePki(join(dataDir, "pki"), {
+        names: ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${settings.clusterDomain}`],
+        addresses: ["127.0.0.1", gateway, kubernetes, settings.nodeAddress],
+        clock,
+      }),
+    ]);
+    started.use(store);
+    const kinds = new KindRegistry(builtinKinds);
+    const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: `https://kubernetes.default.svc.${settings.clusterDomain}` });
+    const api = createApi({ store, kinds, clock, log: log.child({ component: "apiserver" }), serviceCidr: settings.serviceCidr, tokens, rootCaPem: pki.caPem, clusterDomain: settings.clusterDomain });
+    await bootstrapObjects({ api, store, kinds, clock, serviceCidr: settings.serviceCidr, endpoint: { address: withNode ? gateway : settings.nodeAddress, port: settings.apiPort }, rootCaPem: pki.caPem });
+    const client = localClient({ api, store, kinds, component: "knarr" });
+    const nodes = new Map<string, NodeConnection>();
+    const server = await startApiServer({
+      api,
+      store,
+      kinds,
+      client,
+      pki,
+      tokens,
+      listen: { host: "127.0.0.1", port: settings.apiPort },
+      nodes: (name) => nodes.get(name),
+      clock,
+      log: log.child({ component: "apiserver" }),
+      signal: stop.signal,
+      version: options.version,
+    });
+    started.defer(() => server.close());
+    const url = `https://127.0.0.1:${server.port}`;
+    const kubeconfig = join(dataDir, "kubeconfig");
+    writeKubeconfig(kubeconfig, { name: settings.name, server: url, caPem: pki.caPem, credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem } });
+    onProgress(`API server answers on ${url}`);
+
+    const component = (name: string) => ({ client: client.as(name), clock, log: log.child({ component: name }), signal: stop.signal });
+    const { startControllers } = await import("./controllers/index.ts");
+    await startControllers({
+      ...component("kube-controller-manager"),
+      kinds,
+      rootCaPem: pki.caPem,
+      storageDir: join(dataDir, "volumes"),
+      removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
+    });
+    const { startScheduler } = await import("./scheduler/scheduler.ts");
+    await startScheduler(component("kube-scheduler"));
+    onProgress("controllers and scheduler are running");
+
+    if (withNode) {
+      await network;
+      await server.listen({ host: gateway, port: settings.apiPort });
+      const { startNode } = await import("./node.ts");
+      const node = await startNode(client, { settings, dataDir, clock, log, onProgress });
+      started.use(node);
+      nodes.set(settings.nodeName, node.kubelet);
+      await nodeReady(client, settings.nodeName);
+      onProgress(`node ${settings.nodeName} is Ready`);
+    }
+    return {
+      url,
+      client,
+      kubeconfig,
+      async [Symbol.asyncDispose]() {
+        stop.abort();
+        await started.disposeAsync();
+      },
+    };
+  } catch (error) {
+    stop.abort();
+    await started.disposeAsync();
+    throw error;
+  }
+}
+
+function nodeReady(client: Client, name: string): Promise<void> {
+  return new Promise((resolve) => {
+    const unsubscribe = client.cache(Node).onChange(({ object }) => {
+      const ready = object.metadata.name === name && object.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True");
+      if (!ready) return;
+      resolve();
+      queueMicrotask(() => unsubscribe());
+    });
+  });
+}
