@@ -57,8 +57,8 @@ function open(file: string): DatabaseSync {
 
 function prepareFile(db: DatabaseSync): void {
   db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0");
-  // Only sticks on an empty file, before anything is written.
-  db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  // Only sticks on an empty file; on another one it would write, which a full disk refuses.
+  if (pragma(db, "page_count") === 0) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
   db.exec(`PRAGMA journal_size_limit = ${checkpointBytes * 2}; PRAGMA temp_store = MEMORY`);
   db.exec("BEGIN EXCLUSIVE");
