@@ -89,7 +89,6 @@ async function create(call: ResourceCall): Promise<EdgeResponse> {
   const parameters = writeParameters(request.query, "CreateOptions");
   const decoded = await decodedBody(request);
   const draft = objectOf(call, decoded, parameters);
-  if (kind.virtual) return review(call, draft, parameters);
   if (info.name) throw methodNotSupported({ group: kind.group, resource: kind.plural }, "create");
   return entryResponse(
     kind,
@@ -97,13 +96,6 @@ async function create(call: ResourceCall): Promise<EdgeResponse> {
     wanted,
     201,
   );
-}
-
-/** Review kinds and bindings are answered, not stored. */
-async function review(call: ResourceCall, draft: KubeObject, parameters: WriteParameters): Promise<EdgeResponse> {
-  const { services, context, kind, info } = call;
-  const answer = await services.api.special(context, kind, targetOf(info), "", "POST", draft, { parameters });
-  return jsonResponse(answer, 201);
 }
 
 async function update(call: ResourceCall): Promise<EdgeResponse> {

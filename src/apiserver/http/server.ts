@@ -10,7 +10,7 @@ import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 import type { EdgeServices } from "./services.ts";
-import { createTransport, type ListenAddress } from "./transport.ts";
+import { createTransport, type ListenAddress, type Transport } from "./transport.ts";
 
 export interface ApiServerOptions {
   readonly api: Api;
@@ -39,6 +39,8 @@ export interface ApiServer {
   readonly url: string;
   readonly port: number;
   readonly metrics: Metrics;
+  /** Listens on a further address; resolves with the port. */
+  listen(address: ListenAddress): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -49,15 +51,16 @@ const renewMs = 12 * 3_600_000;
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { pki, clock, log, signal } = options;
   const services = servicesOf(options);
-  const router = createRouter({ services, extra: {}, computed: [], documents: () => undefined });
-  const listeners = [options.listen, ...(options.extraListeners ?? [])];
-  const transports = listeners.map(() => createTransport({ serving: pki.serving, caPem: pki.caPem, handle: router }));
-  let port = 0;
-  for (const [index, address] of listeners.entries()) {
-    const wanted = index > 0 && address.port === 0 ? { ...address, port } : address;
-    const bound = await transports[index]!.listen(wanted);
-    port ||= bound.port;
-  }
+  const handle = createRouter({ services, extra: {}, computed: [], documents: () => undefined });
+  const transports: Transport[] = [];
+  const listen = async (address: ListenAddress): Promise<number> => {
+    const transport = createTransport({ serving: pki.serving, caPem: pki.caPem, handle });
+    const { port } = await transport.listen(address);
+    transports.push(transport);
+    return port;
+  };
+  const port = await listen(options.listen);
+  for (const address of options.extraListeners ?? []) await listen({ ...address, port: address.port || port });
   const renew = async () => {
     try {
       if (await pki.renew()) for (const transport of transports) transport.setCertificate(pki.serving, pki.caPem);
@@ -69,11 +72,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   let cancelRenewal = clock.after(renewMs, () => void renew());
   const close = async () => {
     cancelRenewal();
-    await Promise.all(transports.map((transport) => transport.close()));
+    await Promise.all(transports.splice(0).map((transport) => transport.close()));
   };
   signal.addEventListener("abort", () => void close(), { once: true });
   const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
-  return { url: `https://${host}:${port}`, port, metrics: services.metrics, close };
+  return { url: `https://${host}:${port}`, port, metrics: services.metrics, listen, close };
 }
 
 function servicesOf(options: ApiServerOptions): EdgeServices {
