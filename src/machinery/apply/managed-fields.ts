@@ -1,0 +1,195 @@
+// metadata.managedFields: decoding, and what an ordinary write (create, update, patch) makes of it.
+// Follows kubernetes v1.36 apimachinery/pkg/util/managedfields (identity of managers, order, cap on update managers).
+import { deepEqual } from "../equal.ts";
+import type { ManagedFieldsEntry } from "../object.ts";
+import { differenceOf, type Fields, fieldsFrom, fieldsNode, outsideOf, unionOf } from "./fields-set.ts";
+import { compare, type Comparison, fieldsOf, type TypedSchema } from "./typed.ts";
+
+export type Operation = "Apply" | "Update";
+
+/** What one manager owns, with the decoded set. */
+export interface Manager {
+  readonly manager: string;
+  readonly operation: Operation;
+  readonly apiVersion: string;
+  readonly subresource: string;
+  readonly time?: string;
+  readonly fields: Fields;
+}
+
+type JsonObject = Record<string, unknown>;
+
+/** Nobody owns the fields that the server alone sets. */
+const untracked: Fields = {
+  "f:apiVersion": {},
+  "f:kind": {},
+  "f:metadata": {
+    "f:name": {},
+    "f:namespace": {},
+    "f:creationTimestamp": {},
+    "f:deletionTimestamp": {},
+    "f:deletionGracePeriodSeconds": {},
+    "f:selfLink": {},
+    "f:uid": {},
+    "f:generation": {},
+    "f:managedFields": {},
+    "f:resourceVersion": {},
+  },
+};
+
+const maxUpdateManagers = 10;
+
+export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Manager[] {
+  const managers: Manager[] = [];
+  for (const entry of entries ?? []) {
+    const fields = fieldsFrom(entry.fieldsV1);
+    if (!fields || (entry.operation !== "Apply" && entry.operation !== "Update")) continue;
+    managers.push({
+      manager: entry.manager ?? "",
+      operation: entry.operation,
+      apiVersion: entry.apiVersion ?? "",
+      subresource: entry.subresource ?? "",
+      ...(entry.time ? { time: entry.time } : {}),
+      fields,
+    });
+  }
+  return managers;
+}
+
+export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] {
+  const order = ({ operation, time = "", manager, apiVersion, subresource }: Manager) =>
+    [operation, time, manager, apiVersion, subresource].join("\0");
+  return managers
+    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
+    .map(({ manager, operation, apiVersion, time, fields, subresource }) => ({
+      manager,
+      operation,
+      apiVersion,
+      ...(time ? { time } : {}),
+      fieldsType: "FieldsV1",
+      fieldsV1: fields,
+      ...(subresource ? { subresource } : {}),
+    }));
+}
+
+/** Appliers are one by name; updaters are one per API version. */
+export const isSameManager = (a: Omit<Manager, "fields">, b: Omit<Manager, "fields">): boolean =>
+  a.manager === b.manager &&
+  a.operation === b.operation &&
+  a.subresource === b.subresource &&
+  (a.operation === "Apply" || a.apiVersion === b.apiVersion);
+
+/** The fields of a set that can be owned: `ignored` are those that the written subresource does not change. */
+export const trackable = (fields: Fields | undefined, ignored: Fields | undefined): Fields | undefined =>
+  outsideOf(outsideOf(fields, untracked), ignored);
+
+/** The difference of two objects in fields that can be owned. */
+export function trackedComparison(
+  before: unknown,
+  after: unknown,
+  schema: TypedSchema,
+  ignored: Fields | undefined,
+): Comparison {
+  const { added, modified, removed } = compare(before, after, schema);
+  return {
+    added: trackable(added, ignored),
+    modified: trackable(modified, ignored),
+    removed: trackable(removed, ignored),
+  };
+}
+
+/** The trackable fields of an object, containers included. */
+export const trackedFields = (object: unknown, schema: TypedSchema, ignored: Fields | undefined): Fields | undefined =>
+  trackable(fieldsOf(object, schema, true), ignored);
+
+export interface UpdateRequest {
+  /** The stored object; undefined for a create. */
+  readonly old: JsonObject | undefined;
+  /** The object about to be stored; its managedFields are what the client sent. */
+  readonly next: JsonObject;
+  readonly manager: string;
+  /** The API version of the request: `apps/v1`. */
+  readonly apiVersion: string;
+  /** "" for the main resource. */
+  readonly subresource: string;
+  readonly schema: TypedSchema;
+  /** RFC 3339, for entries that change. */
+  readonly time: string;
+  /** Fields that this request does not write, for example `{ "f:status": {} }`. */
+  readonly ignored?: Fields;
+}
+
+type Metadata = { managedFields?: ManagedFieldsEntry[] } | undefined;
+
+function managersToStartFrom({ old, next, subresource }: UpdateRequest): Manager[] {
+  const stored = (old?.metadata as Metadata)?.managedFields;
+  const sent = (next.metadata as Metadata)?.managedFields;
+  if (subresource !== "" || sent === undefined) return decodeManagers(stored);
+  // An empty list, or one empty entry, takes ownership from everybody.
+  if (sent.length === 0 || (sent.length === 1 && Object.keys(sent[0]!).length === 0)) return [];
+  const decoded = decodeManagers(sent);
+  return decoded.length > 0 ? decoded : decodeManagers(stored);
+}
+
+/** managedFields after a create, update or patch; undefined when nobody owns anything. */
+export function updateManagedFields(request: UpdateRequest): ManagedFieldsEntry[] | undefined {
+  const { old, next, schema, ignored } = request;
+  const start = managersToStartFrom(request);
+  const comparison = trackedComparison(old ?? {}, next, schema, ignored);
+  const managers = capped(afterWrite(start, comparison, { ...request, operation: "Update" }), request.time);
+  const stored = (old?.metadata as Metadata)?.managedFields;
+  if (managers.length === 0) return undefined;
+  const entries = encodeManagers(managers);
+  return stored && deepEqual(stored, entries) ? stored : entries;
+}
+
+type Writer = Pick<UpdateRequest, "manager" | "apiVersion" | "subresource" | "time"> & {
+  readonly operation: Operation;
+};
+
+/** The writer gains what it changed, everybody loses what others changed or removed. */
+function afterWrite(managers: readonly Manager[], comparison: Comparison, writer: Writer): Manager[] {
+  const changed = unionOf(comparison.added, comparison.modified);
+  const out: Manager[] = [];
+  let own: Fields | undefined;
+  let ownTime: string | undefined;
+  for (const entry of managers) {
+    if (isSameManager(entry, writer)) {
+      own = entry.fields;
+      ownTime = entry.time;
+      continue;
+    }
+    const fields = differenceOf(differenceOf(entry.fields, changed), comparison.removed);
+    if (fields) out.push({ ...entry, fields });
+  }
+  const fields = differenceOf(unionOf(own, changed), comparison.removed);
+  if (fields) {
+    const { manager, operation, apiVersion, subresource } = writer;
+    const time = ownTime && deepEqual(fields, own) && !changed ? ownTime : writer.time;
+    out.push({ manager, operation, apiVersion, subresource, time, fields });
+  }
+  return out;
+}
+
+/** Merges the oldest update managers of a version into one, so that the list stays short. */
+function capped(managers: readonly Manager[], now: string): Manager[] {
+  const updaters = managers.filter(({ operation }) => operation === "Update");
+  if (updaters.length <= maxUpdateManagers) return [...managers];
+  const oldest = updaters.toSorted((a, b) => ((a.time ?? "") < (b.time ?? "") ? -1 : 1));
+  const merged = new Map<string, Manager>();
+  const absorbed = new Set<Manager>();
+  for (const entry of oldest) {
+    if (updaters.length - absorbed.size + merged.size <= maxUpdateManagers) break;
+    const before = merged.get(entry.apiVersion);
+    absorbed.add(entry);
+    merged.set(entry.apiVersion, {
+      manager: "ancient-changes",
+      operation: "Update",
+      apiVersion: entry.apiVersion,
+      subresource: "",
+      time: entry.time ?? now,
+      fields: unionOf(before?.fields, entry.fields) ?? fieldsNode(true, [])!,
+    });
+  }
+  return [...managers.filter((entry) => !absorbed.has(entry)), ...merged.values()];
+}

@@ -1,0 +1,197 @@
+// Walks over JSON values by a schema: the fields of a value, the difference of two, the merge of two, the removal of fields.
+// Follows kubernetes v1.36 sigs.k8s.io/structured-merge-diff typed (which paths are recorded, order of merged lists).
+import { deepEqual } from "../equal.ts";
+import { badRequest } from "../errors.ts";
+import { childrenOf, type Fields, fieldsNode, isMember } from "./fields-set.ts";
+
+/** How a value is merged and tracked. */
+export type TypedSchema =
+  /** One unit: scalars, atomic lists and maps. */
+  | { readonly type: "leaf" }
+  /** Known fields; those without a schema are one unit each. */
+  | { readonly type: "struct"; readonly field: (name: string) => TypedSchema | undefined }
+  /** Free keys, each with its own owner. */
+  | { readonly type: "map"; readonly items: TypedSchema }
+  /** A list of scalars, each with its own owner. */
+  | { readonly type: "set" }
+  /** A list of objects told apart by keys; `defaults` stand in for absent ones. */
+  | {
+      readonly type: "listMap";
+      readonly keys: readonly string[];
+      readonly defaults?: Readonly<Record<string, unknown>>;
+      readonly items: TypedSchema;
+    }
+  /** No schema: objects are maps, everything else is one unit. */
+  | { readonly type: "deduced" };
+
+type JsonObject = Record<string, unknown>;
+type Visit = readonly [element: string, value: unknown, schema: TypedSchema];
+
+export const leafSchema: TypedSchema = { type: "leaf" };
+export const deducedSchema: TypedSchema = { type: "deduced" };
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** True when the value consists of parts with their own owners. */
+function isComposite(value: unknown, schema: TypedSchema): boolean {
+  switch (schema.type) {
+    case "leaf":
+      return false;
+    case "set":
+    case "listMap":
+      return Array.isArray(value);
+    default:
+      return isObject(value);
+  }
+}
+
+function itemElement(item: unknown, schema: TypedSchema): string {
+  if (schema.type !== "listMap") return `v:${JSON.stringify(item)}`;
+  const keys: JsonObject = {};
+  for (const key of [...schema.keys].sort()) {
+    const value = isObject(item) && Object.hasOwn(item, key) ? item[key] : schema.defaults?.[key];
+    if (value !== undefined) keys[key] = value;
+  }
+  return `k:${JSON.stringify(keys)}`;
+}
+
+function propertySchema(schema: TypedSchema, name: string): TypedSchema {
+  if (schema.type === "struct") return schema.field(name) ?? leafSchema;
+  return schema.type === "map" ? schema.items : deducedSchema;
+}
+
+/** The parts of a composite value. */
+function partsOf(value: unknown, schema: TypedSchema): Visit[] {
+  if (Array.isArray(value)) {
+    const items = schema.type === "listMap" ? schema.items : leafSchema;
+    return value.map((item) => [itemElement(item, schema), item, items]);
+  }
+  return Object.entries(value as JsonObject)
+    .filter(([, part]) => part !== undefined)
+    .map(([name, part]) => [`f:${name}`, part, propertySchema(schema, name)]);
+}
+
+/** True for parts that are members themselves besides what is below them: map entries and list items. */
+const partsAreMembers = (schema: TypedSchema) => schema.type !== "struct";
+
+/** The fields of a value. `containers` adds the maps and lists themselves, as an update that makes them owns them. */
+export function fieldsOf(value: unknown, schema: TypedSchema, containers: boolean, member = false): Fields | undefined {
+  if (!isComposite(value, schema)) return fieldsNode(true, []);
+  const parts = partsOf(value, schema).map(
+    ([element, part, below]) => [element, fieldsOf(part, below, containers, partsAreMembers(schema))] as const,
+  );
+  const emptyObject = parts.length === 0 && !Array.isArray(value);
+  return fieldsNode(member || emptyObject || (containers && schema.type !== "struct"), parts);
+}
+
+export interface Comparison {
+  readonly added?: Fields | undefined;
+  readonly modified?: Fields | undefined;
+  readonly removed?: Fields | undefined;
+}
+
+/** What differs between two values; undefined stands for absent. */
+export function compare(before: unknown, after: unknown, schema: TypedSchema, member = false): Comparison {
+  if (before === after) return {};
+  if (before === undefined) return { added: fieldsOf(after, schema, true, member) };
+  if (after === undefined) return { removed: fieldsOf(before, schema, true, member) };
+  if (!isComposite(before, schema) || !isComposite(after, schema)) {
+    return deepEqual(before, after) ? {} : { modified: fieldsNode(true, []) };
+  }
+  const old = new Map(partsOf(before, schema).map(([element, part]) => [element, part]));
+  const rows: [string, Comparison][] = [];
+  const seen = new Set<string>();
+  for (const [element, part, below] of partsOf(after, schema)) {
+    if (seen.has(element)) continue;
+    seen.add(element);
+    rows.push([element, compare(old.get(element), part, below, partsAreMembers(schema))]);
+  }
+  for (const [element, part, below] of partsOf(before, schema)) {
+    if (!seen.has(element)) rows.push([element, compare(part, undefined, below, partsAreMembers(schema))]);
+  }
+  const side = (name: keyof Comparison) =>
+    fieldsNode(
+      false,
+      rows.map(([element, row]) => [element, row[name]] as const),
+    );
+  return { added: side("added"), modified: side("modified"), removed: side("removed") };
+}
+
+/** `live` with `config` laid over it; the order of list items in `config` wins. Throws BadRequest for doubled list keys. */
+export function mergeTyped(live: unknown, config: unknown, schema: TypedSchema, path = ""): unknown {
+  if (config === undefined) return live;
+  if (!isComposite(config, schema)) return config;
+  const base = isComposite(live, schema) ? live : Array.isArray(config) ? [] : {};
+  if (Array.isArray(config)) return mergeLists(base as unknown[], config, schema, path);
+  const out: JsonObject = { ...(base as JsonObject) };
+  for (const [name, value] of Object.entries(config as JsonObject)) {
+    if (value === undefined) continue;
+    out[name] = mergeTyped(out[name], value, propertySchema(schema, name), `${path}.${name}`);
+  }
+  return out;
+}
+
+function mergeLists(
+  live: readonly unknown[],
+  config: readonly unknown[],
+  schema: TypedSchema,
+  path: string,
+): unknown[] {
+  const items = schema.type === "listMap" ? schema.items : leafSchema;
+  const wanted = new Map<string, unknown>();
+  for (const item of config) {
+    const element = itemElement(item, schema);
+    if (schema.type === "listMap" && element === "k:{}") {
+      throw badRequest(`failed to create typed patch object: ${path}: element is missing its list keys`);
+    }
+    if (wanted.has(element)) {
+      throw badRequest(`failed to create typed patch object: ${path}: duplicate entries for key ${element.slice(2)}`);
+    }
+    wanted.set(element, item);
+  }
+  const liveElements = live.map((item) => itemElement(item, schema));
+  const firstLive = new Map(liveElements.map((element, i) => [element, live[i]] as const).reverse());
+  const rest = [...wanted];
+  const done = new Set<string>();
+  const out: unknown[] = [];
+  const takeWanted = () => {
+    const [element, item] = rest.shift()!;
+    out.push(mergeTyped(firstLive.get(element), item, items, `${path}[${element.slice(2)}]`));
+    done.add(element);
+  };
+  liveElements.forEach((element, i) => {
+    if (!wanted.has(element)) out.push(live[i]);
+    else while (!done.has(element)) takeWanted();
+  });
+  while (rest.length > 0) takeWanted();
+  return out;
+}
+
+/**
+ * `value` without the fields of `gone` unless they, or anything below them, are in `kept`. Objects that lose their last
+ * part that way go too. Returns undefined when nothing is left.
+ */
+export function removeFields(value: unknown, schema: TypedSchema, gone: Fields, kept: Fields | undefined): unknown {
+  if (!isComposite(value, schema)) return value;
+  const doomed = new Map(childrenOf(gone));
+  const keeping = new Map(childrenOf(kept));
+  let changed = false;
+  const remaining: [string, unknown][] = [];
+  for (const [element, part, below] of partsOf(value, schema)) {
+    const target = doomed.get(element);
+    const keep = keeping.get(element);
+    if (!target) remaining.push([element, part]);
+    else if (isMember(target) && !keep) changed = true;
+    else {
+      const left = removeFields(part, below, target, keep);
+      changed ||= left !== part;
+      // An item that somebody still owns stays, even if it has lost all else.
+      if (left !== undefined || keep) remaining.push([element, left ?? (Array.isArray(part) ? [] : {})]);
+    }
+  }
+  if (!changed) return value;
+  if (remaining.length === 0) return undefined;
+  if (Array.isArray(value)) return remaining.map(([, part]) => part);
+  return Object.fromEntries(remaining.map(([element, part]) => [element.slice(2), part]));
+}
