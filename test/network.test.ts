@@ -6,12 +6,10 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run, runOrThrow } from "../src/host/run.ts";
-import type { Service as ServiceType } from "../src/kinds/generated/core.v1.ts";
-import type { EndpointSlice as EndpointSliceType } from "../src/kinds/generated/discovery.v1.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { ensurePodNetwork, removePodNetwork } from "../src/network/cni.ts";
-import { EndpointSlice, Pod, Service } from "../src/network/kinds.ts";
+import { EndpointSlice, Pod, Service } from "../src/kinds/index.ts";
 import { removeServiceProxy, type ServiceProxy, startServiceProxy } from "../src/network/proxy/proxy.ts";
 import { FakeClient } from "../src/network/testing.ts";
 
@@ -70,7 +68,7 @@ async function ask(from: string, protocol: "tcp" | "udp", address: string, port:
   return (await runOrThrow(file!, args, { timeoutMs: 5000 })).stdout.trim();
 }
 
-const service = (name: string, clusterIP: string, spec: Partial<NonNullable<ServiceType["spec"]>> = {}) =>
+const service = (name: string, clusterIP: string, spec: Partial<NonNullable<Service["spec"]>> = {}) =>
   ({
     apiVersion: "v1",
     kind: "Service",
@@ -85,7 +83,7 @@ const service = (name: string, clusterIP: string, spec: Partial<NonNullable<Serv
       ],
       ...spec,
     },
-  }) as ServiceType;
+  }) as Service;
 
 const slice = (serviceName: string, addresses: string[]) =>
   ({
@@ -102,9 +100,9 @@ const slice = (serviceName: string, addresses: string[]) =>
       { name: "u", port: 8080, protocol: "UDP" },
     ],
     endpoints: addresses.map((address) => ({ addresses: [address], nodeName: "n1", conditions: { ready: true } })),
-  }) as unknown as EndpointSliceType;
+  }) as unknown as EndpointSlice;
 
-async function offer(svc: ServiceType, addresses: string[]): Promise<void> {
+async function offer(svc: Service, addresses: string[]): Promise<void> {
   fake.put(Service, svc);
   fake.put(EndpointSlice, slice(svc.metadata.name, addresses));
   await proxy.settled();
@@ -178,7 +176,9 @@ test("ClientIP affinity keeps a client at one endpoint", { skip }, async () => {
   for (let i = 0; i < 20; i++) seen.add(await connectOnce("10.232.0.23", 80));
   assert.equal(seen.size, 1);
   // The endpoint goes away: the client moves on.
-  await offer(service("sticky", "10.232.0.23", { sessionAffinity: "ClientIP" }), [seen.has("a") ? "10.231.0.3" : "10.231.0.2"]);
+  await offer(service("sticky", "10.232.0.23", { sessionAffinity: "ClientIP" }), [
+    seen.has("a") ? "10.231.0.3" : "10.231.0.2",
+  ]);
   assert.equal(await connectOnce("10.232.0.23", 80), seen.has("a") ? "b" : "a");
 });
 

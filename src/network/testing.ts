@@ -36,10 +36,9 @@ export class FakeClient {
     const cache = this.#cacheOf(kind);
     const stored = {
       ...object,
-      metadata: { uid: `uid-${keyOf(object)}`, ...object.metadata, resourceVersion: String(++this.#revision) },
+      metadata: { ...object.metadata, uid: `uid-${keyOf(object)}`, resourceVersion: String(++this.#revision) },
     };
-    const old = cache.get(keyOf(stored));
-    cache.apply(old ? { type: "MODIFIED", object: stored, old } : { type: "ADDED", object: stored });
+    cache.apply({ type: cache.get(keyOf(stored)) ? "MODIFIED" : "ADDED", object: stored });
     return stored;
   }
 

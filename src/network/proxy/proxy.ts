@@ -2,15 +2,14 @@
 // to what render.ts makes of them. All changes of one turn of the event loop become one transaction.
 import type { Client } from "../../client/client.ts";
 import { run, runOrThrow } from "../../host/run.ts";
-import type { Pod as PodType, Service as ServiceType } from "../../kinds/generated/core.v1.ts";
-import type { EndpointSlice as EndpointSliceType } from "../../kinds/generated/discovery.v1.ts";
+import { EndpointSlice, Pod, Service } from "../../kinds/index.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { keyOf } from "../../machinery/object.ts";
-import { EndpointSlice, Pod, Service } from "../kinds.ts";
+import { forgetStaleFlows } from "./conntrack.ts";
 import { emptyFragment, type Fragment } from "./fragment.ts";
 import { type RenderContext, renderPod, renderService } from "./render.ts";
-import { Ruleset, type StaleFlow, type TableOptions } from "./ruleset.ts";
+import { Ruleset, type TableOptions } from "./ruleset.ts";
 
 export interface ServiceProxyOptions extends Omit<TableOptions, "clusterCidr" | "bridgeNetfilter"> {
   readonly client: Client;
@@ -28,7 +27,7 @@ export interface ServiceProxyOptions extends Omit<TableOptions, "clusterCidr" | 
   readonly signal: AbortSignal;
 }
 
-export interface ServiceProxy {
+export interface ServiceProxy extends AsyncDisposable {
   /** Resolves when every change seen so far is in force. */
   settled(): Promise<void>;
 }
@@ -40,9 +39,9 @@ const retryMs = { first: 1000, most: 30_000 };
 export async function startServiceProxy(options: ServiceProxyOptions): Promise<ServiceProxy> {
   const { client, log, signal, nodeName } = options;
   const table = tableOptions(options);
-  const services = client.cache<ServiceType>(Service);
-  const slices = client.cache<EndpointSliceType>(EndpointSlice);
-  const pods = client.cache<PodType>(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const services = client.cache(Service);
+  const slices = client.cache(EndpointSlice);
+  const pods = client.cache(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
   slices.addIndex(sliceService, (slice) => [sliceOwner(slice)]);
   await Promise.all([services.synced, slices.synced, pods.synced]);
 
@@ -70,7 +69,13 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
   signal.addEventListener("abort", () => unsubscribe.forEach((stop) => stop()), { once: true });
   await applier.start();
   log.info({ table: table.table }, "service proxy is in force");
-  return { settled: () => applier.settled() };
+  return {
+    settled: () => applier.settled(),
+    async [Symbol.asyncDispose]() {
+      unsubscribe.forEach((stop) => stop());
+      await applier.settled();
+    },
+  };
 }
 
 const tableOptions = (options: ServiceProxyOptions): TableOptions => {
@@ -80,10 +85,10 @@ const tableOptions = (options: ServiceProxyOptions): TableOptions => {
   return { table, bridge, podCidr, serviceCidr, clusterCidr, bridgeNetfilter };
 };
 
-const sliceOwner = (slice: EndpointSliceType) =>
+const sliceOwner = (slice: EndpointSlice) =>
   `${slice.metadata.namespace}/${slice.metadata.labels?.[sliceService] ?? ""}`;
 
-const hasHostPorts = (pod: PodType) =>
+const hasHostPorts = (pod: Pod) =>
   [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].some((c) => c.ports?.some((p) => p.hostPort));
 
 /** Collects owners whose fragments may have changed and brings them into force, one transaction at a time. */
@@ -146,7 +151,7 @@ class Applier {
     const dirty = this.#dirty;
     this.#dirty = new Set();
     const changes = new Map([...dirty].map((owner) => [owner, this.#render(owner)]));
-    const { nft, staleFlows } = this.#ruleset.update(changes);
+    const { nft, udpFronts } = this.#ruleset.update(changes);
     if (!this.#replace && nft !== "") {
       const { code, stderr } = await run("nft", ["-f", "-"], { input: nft });
       // Somebody else changed or flushed our table: make it anew.
@@ -156,21 +161,7 @@ class Applier {
     }
     if (this.#replace) await runOrThrow("nft", ["-f", "-"], { input: this.#ruleset.full() });
     this.#replace = false;
-    await forgetFlows(staleFlows, this.#options.log);
-  }
-}
-
-async function forgetFlows(flows: readonly StaleFlow[], log: Logger): Promise<void> {
-  for (const { address, port, backend } of flows) {
-    const args = ["-D", "-p", "udp", "--orig-port-dst", port];
-    if (address) args.push("--orig-dst", address);
-    if (backend) args.push("--dst-nat", backend);
-    try {
-      await run("conntrack", args);
-    } catch (error) {
-      log.debug({ error }, "conntrack is missing: UDP clients keep their old endpoint until they pause");
-      return;
-    }
+    await forgetStaleFlows(udpFronts, this.#options.log);
   }
 }
 

@@ -14,17 +14,10 @@ export interface TableOptions {
   readonly bridgeNetfilter: boolean;
 }
 
-/** An nft transaction, and UDP flows that must be forgotten once it is in force. */
+/** An nft transaction, and the UDP fronts (see Fragment) that it changed, with the backends that they have now. */
 export interface Update {
   readonly nft: string;
-  readonly staleFlows: readonly StaleFlow[];
-}
-
-/** `backend` undefined: every flow to the front. `address` "" means any address of the node. */
-export interface StaleFlow {
-  readonly address: string;
-  readonly port: string;
-  readonly backend?: string;
+  readonly udpFronts: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 const key = "type ipv4_addr . inet_proto . inet_service";
@@ -89,8 +82,9 @@ function baseChains(options: TableOptions): [name: string, hook: string, rules: 
         `ip saddr ${podCidr} oifname != ${bridge} ip daddr != ${clusterCidr} masquerade`,
       ],
     ],
-    ["filter-input", "type filter hook input priority filter;", refuse],
-    ["filter-forward", "type filter hook forward priority filter;", refuse],
+    // Before routing: a packet turned round on the bridge makes the kernel send a redirect, whose rate limit would then
+    // swallow the refusal.
+    ["filter-prerouting", "type filter hook prerouting priority -90;", refuse],
     ["filter-output", "type filter hook output priority filter;", refuse],
   ];
 }
@@ -119,7 +113,7 @@ export class Ruleset {
   update(changes: ReadonlyMap<string, Fragment>): Update {
     const touched = new Map<string, string | undefined>();
     const out = { chains: [] as string[], rules: [] as string[], sets: [] as string[], drops: [] as string[] };
-    const staleFlows: StaleFlow[] = [];
+    const udpFronts = new Map<string, ReadonlySet<string>>();
     for (const [owner, next] of changes) {
       const old = this.fragment(owner);
       diffNamed(old.sets, next.sets, {
@@ -129,7 +123,7 @@ export class Ruleset {
       this.#diffChains(old, next, out);
       for (const element of [...old.elements.keys(), ...next.elements.keys()])
         if (!touched.has(element)) touched.set(element, this.#effective(element));
-      staleFlows.push(...staleUdp(old, next));
+      noteChangedFronts(old, next, udpFronts);
       this.#put(owner, old, next);
     }
     const removed: string[] = [];
@@ -143,7 +137,7 @@ export class Ruleset {
     // Chains vanish before the sets that their rules use.
     const drops = out.drops.toSorted((a, b) => Number(a.includes(" set ")) - Number(b.includes(" set ")));
     const lines = [...out.sets, ...out.chains, ...out.rules, ...removed, ...added, ...drops];
-    return { nft: this.#text(lines), staleFlows };
+    return { nft: this.#text(lines), udpFronts };
   }
 
   /** The transaction that makes the table from nothing, in place of whatever it was. */
@@ -224,19 +218,11 @@ function diffNamed(
   for (const name of old.keys()) if (!next.has(name)) on.remove(name);
 }
 
-/**
- * UDP has no end of connection: a flow keeps its old translation as long as packets come. Flows to a removed backend
- * are stale, and those to a front that is new, because they were going somewhere else.
- */
-function staleUdp(old: Fragment, next: Fragment): StaleFlow[] {
-  const stale: StaleFlow[] = [];
-  const front = (name: string) => {
-    const colon = name.lastIndexOf(":");
-    return { address: name.slice(0, colon), port: name.slice(colon + 1) };
-  };
-  for (const [name, backends] of next.udpFlows)
-    if (!old.udpFlows.has(name) && backends.size > 0) stale.push(front(name));
-  for (const [name, backends] of old.udpFlows)
-    for (const backend of backends) if (!next.udpFlows.get(name)?.has(backend)) stale.push({ ...front(name), backend });
-  return stale;
+const nobody: ReadonlySet<string> = new Set();
+
+/** Fronts that are new, gone, or lost a backend: flows to them may still go elsewhere. */
+function noteChangedFronts(old: Fragment, next: Fragment, out: Map<string, ReadonlySet<string>>): void {
+  for (const [front, backends] of next.udpFlows)
+    if ([...(old.udpFlows.get(front) ?? [""])].some((backend) => !backends.has(backend))) out.set(front, backends);
+  for (const front of old.udpFlows.keys()) if (!next.udpFlows.has(front)) out.set(front, nobody);
 }
