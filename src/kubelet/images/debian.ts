@@ -1,5 +1,6 @@
 // Builds small images from programs installed on this machine: each binary with the libraries that ldd names. For tests
 // and examples where no registry is in reach.
+import { existsSync } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { runOrThrow } from "../../host/run.ts";
@@ -15,6 +16,8 @@ export interface DebianImage extends ImageConfig {
   readonly files?: Readonly<Record<string, string | Uint8Array | null>>;
   /** Further files copied from the machine at their own path. */
   readonly copies?: readonly string[];
+  /** A directory with unpacked packages: what it holds is taken from there, all else from the machine. */
+  readonly root?: string;
   /** Path in the image → link target. */
   readonly links?: Readonly<Record<string, string>>;
 }
@@ -31,23 +34,33 @@ const mergedUsr: readonly TarEntry[] = ["bin", "sbin", "lib", "lib64"].map((name
 
 const canonical = (path: string) => path.replace(/^\/(bin|sbin|lib|lib64)\//, "/usr/$1/");
 
-/** Paths of the shared libraries of a program, as the loader looks them up; none for a static one. */
-export async function sharedLibraries(binary: string): Promise<string[]> {
-  const { stdout } = await runOrThrow("sh", ["-c", 'ldd "$0" 2>/dev/null || true', binary]);
+/** Paths of the shared libraries of a program, as the loader looks them up, first below `root`; none for a static one. */
+async function sharedLibraries(binary: string, root: string): Promise<string[]> {
+  const triplet = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
+  const env = { ...process.env, LD_LIBRARY_PATH: root && [`${root}/usr/lib/${triplet}`, `${root}/lib/${triplet}`].join(":") };
+  const { stdout } = await runOrThrow("sh", ["-c", 'ldd "$0" 2>/dev/null || true', binary], { env });
   return [...stdout.matchAll(/(?:=>\s*|^\s*)(\/\S+)/gm)].map((match) => match[1]!);
 }
 
-async function copyOf(path: string): Promise<TarEntry> {
-  const source = await realpath(path);
+async function copyOf(path: string, root: string): Promise<TarEntry> {
+  const source = await realpath(locate(path, root));
   const { mode } = await stat(source);
   return { path: canonical(path), type: "file", mode: mode & 0o7777, content: await readFile(source) };
 }
 
+/** Where a file of the image comes from: below `root` when it is there, also without the merged /usr. */
+function locate(path: string, root: string): string {
+  const candidates = root ? [`${root}${path}`, `${root}${path.replace(/^\/usr/, "")}`, `${root}${canonical(path)}`] : [];
+  return candidates.find((candidate) => existsSync(candidate)) ?? path;
+}
+
 /** Throws when a binary is missing. */
 export async function buildDebianImage(image: DebianImage): Promise<BuiltImage> {
-  const libraries = await Promise.all(image.binaries.map(sharedLibraries));
+  const root = image.root ?? "";
+  const inRoot = (path: string) => (root && path.startsWith(`${root}/`) ? path.slice(root.length) : path);
+  const libraries = await Promise.all(image.binaries.map((binary) => sharedLibraries(locate(binary, root), root)));
   const paths = new Map(
-    [...image.binaries, ...libraries.flat(), ...(image.copies ?? [])].map((p) => [canonical(p), p]),
+    [...image.binaries, ...libraries.flat().map(inRoot), ...(image.copies ?? [])].map((p) => [canonical(p), p]),
   );
   const base: Record<string, string | Uint8Array | null> = {
     "/etc/passwd": passwd,
@@ -62,7 +75,7 @@ export async function buildDebianImage(image: DebianImage): Promise<BuiltImage> 
     ...["bin", "sbin", "lib", "lib64"].map((name): TarEntry => ({ path: `usr/${name}`, type: "directory" })),
     ...mergedUsr,
     { path: "tmp", type: "directory", mode: 0o1777 },
-    ...(await Promise.all([...paths.values()].map(copyOf))),
+    ...(await Promise.all([...paths.values()].map((path) => copyOf(path, root)))),
     ...Object.entries(base).map(([path, content]): TarEntry =>
       content === null
         ? { path, type: "directory" }
