@@ -3,8 +3,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { HttpsClient } from "../client/https.ts";
 import { clientFromKubeconfig } from "../client/kubeconfig.ts";
-import { builtinKinds } from "../kinds/index.ts";
-import { KindRegistry } from "../kinds/registry.ts";
 
 /** Where a cluster lives on this machine. */
 export interface Place {
@@ -18,5 +16,5 @@ export const kubeconfigOf = ({ dataDir }: Place): string => join(dataDir, "kubec
 export async function connect(place: Place): Promise<HttpsClient & AsyncDisposable> {
   const file = kubeconfigOf(place);
   if (!existsSync(file)) throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
-  return clientFromKubeconfig(file, { component: "knarr", kinds: new KindRegistry(builtinKinds) });
+  return clientFromKubeconfig(file, { component: "knarr" });
 }
