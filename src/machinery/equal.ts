@@ -19,10 +19,10 @@ export function deepEqual(a: unknown, b: unknown): boolean {
 const isEmpty = (value: unknown): boolean => {
   if (value === undefined || value === null) return true;
   if (typeof value !== "object") return false;
-  return Array.isArray(value) ? value.length === 0 : Object.values(value).every((item) => item === undefined);
+  return Array.isArray(value) ? value.length === 0 : Object.values(value).every(isEmpty);
 };
 
-/** Like `deepEqual`, but absent, null, an empty array and an empty object are all the same. */
+/** Like `deepEqual`, but absent, null, an empty array and an object without anything in it are all the same. */
 export function semanticEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (isEmpty(a) || isEmpty(b)) return isEmpty(a) && isEmpty(b);
