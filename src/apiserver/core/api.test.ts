@@ -146,3 +146,24 @@ test("services get addresses and node ports that nobody else has", async () => {
   assert.equal(new Set(specs.map((spec) => spec.clusterIP)).size, 3);
   assert.equal(new Set(specs.map((spec) => spec.ports![0]!.nodePort)).size, 3);
 });
+
+test("apply creates, owns its fields, and conflicts with another manager unless forced", async () => {
+  const { api } = await testApi();
+  const target = { namespace: "default", name: "a" };
+  const applied = (x: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { x } });
+  const one = { fieldManager: "one" };
+  const first = await api.patch(asAdmin(), ConfigMap, target, "apply", applied("1"), one);
+  assert.equal(first.created, true);
+  assert.deepEqual(
+    first.entry.object.metadata.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`),
+    ["one Apply"],
+  );
+  const again = await api.patch(asAdmin(), ConfigMap, target, "apply", applied("1"), one);
+  assert.equal(again.entry.revision, first.entry.revision);
+  const two = { fieldManager: "two" };
+  await assert.rejects(api.patch(asAdmin(), ConfigMap, target, "apply", applied("2"), two), (e) =>
+    isReason(e, "Conflict"),
+  );
+  const forced = await api.patch(asAdmin(), ConfigMap, target, "apply", applied("2"), { ...two, force: true });
+  assert.deepEqual((forced.entry.object as KubeObject & { data: object }).data, { x: "2" });
+});

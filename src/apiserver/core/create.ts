@@ -15,6 +15,7 @@ import type { Core } from "./core.ts";
 import { checkIdentity, decode } from "./decode.ts";
 import { toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
+import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata } from "./metadata.ts";
 
 const generatedSuffixLength = 5;
@@ -44,7 +45,7 @@ export async function createDecoded(
   context: RequestContext,
   kind: AnyKind,
   draft: KubeObject,
-  parameters: WriteParameters,
+  parameters: TrackedParameters,
 ): Promise<Entry> {
   const { metadata } = draft;
   const generated = !metadata.name && metadata.generateName ? metadata.generateName.slice(0, maxGeneratedPrefix) : "";
@@ -84,7 +85,7 @@ function admitNew(
   context: RequestContext,
   kind: AnyKind,
   draft: KubeObject,
-  parameters: WriteParameters,
+  parameters: TrackedParameters,
   transaction: Transaction,
   again: boolean,
 ): KubeObject {

@@ -23,6 +23,7 @@ import { checkIdentity, decode, isBuiltin } from "./decode.ts";
 import { isHeartbeat } from "./heartbeat.ts";
 import { cloneJson, toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
+import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 
 export interface Written {
@@ -106,7 +107,7 @@ export async function replace(
   kind: AnyKind,
   current: Entry,
   draft: KubeObject,
-  parameters: WriteParameters,
+  parameters: TrackedParameters,
 ): Promise<Entry> {
   const view = viewOf(kind, current);
   const old = view.object;
@@ -136,7 +137,8 @@ export async function replace(
   }
 }
 
-function checkPreconditions(kind: AnyKind, wanted: ObjectMeta, actual: ObjectMeta): void {
+/** Throws Conflict when the client wants another object or version than there is. */
+export function checkPreconditions(kind: AnyKind, wanted: ObjectMeta, actual: ObjectMeta): void {
   const what = resourceOf(kind);
   if (wanted.uid && wanted.uid !== actual.uid) {
     const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${actual.uid}`;
@@ -157,7 +159,7 @@ function prepare(
   kind: AnyKind,
   draft: KubeObject,
   old: KubeObject,
-  parameters: WriteParameters,
+  parameters: TrackedParameters,
   transaction: Transaction,
 ): KubeObject {
   const subresource = parameters.subresource ?? "";
