@@ -1,0 +1,50 @@
+// All controllers, one line each, and what starts them.
+import type { Client } from "../client/client.ts";
+import type { KindRegistry } from "../kinds/registry.ts";
+import type { Clock } from "../machinery/clock.ts";
+import type { Logger } from "../machinery/log.ts";
+import { deployment } from "./deployment/index.ts";
+import { endpoints, endpointSlice } from "./endpoints/index.ts";
+import { endpointSliceMirroring } from "./endpoints/mirror.ts";
+import type { Controller } from "./framework/controller.ts";
+import { runController } from "./framework/run.ts";
+import { runGarbageCollector } from "./garbage/index.ts";
+import { runNamespaceController } from "./namespace/index.ts";
+import { replicaSet, replicationController } from "./replicaset.ts";
+import { rootCaPublisher, serviceAccounts } from "./service-accounts.ts";
+
+export interface ControllersOptions {
+  readonly client: Client;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborting it ends all controllers. */
+  readonly signal: AbortSignal;
+  /** The CA that `kube-root-ca.crt` shows to pods. */
+  readonly rootCaPem: string;
+  /** Where local volumes live on the nodes; each gets a directory of its own below. */
+  readonly storageDir: string;
+  /** Removes the directory of a deleted local volume; the path is below `storageDir`. */
+  readonly removeVolumeDirectory: (path: string, nodeName: string | undefined) => Promise<void>;
+}
+
+const controllersOf = ({ rootCaPem }: ControllersOptions): readonly Controller[] => [
+  deployment,
+  endpoints,
+  endpointSlice,
+  endpointSliceMirroring,
+  replicaSet,
+  replicationController,
+  rootCaPublisher(rootCaPem),
+  serviceAccounts,
+];
+
+/** Starts all controllers; resolves when each watches what it needs. They run until the signal aborts. */
+export async function startControllers(options: ControllersOptions): Promise<void> {
+  const environment = { ...options, client: options.client.as("kube-controller-manager") };
+  await Promise.all([
+    ...controllersOf(options).map((controller) => runController(controller, environment)),
+    runGarbageCollector(environment),
+    runNamespaceController(environment),
+  ]);
+}
