@@ -85,10 +85,12 @@ export class HttpSession {
     if (current && !current.closed && !current.destroyed) return current;
     const { server, tls } = this.#options;
     const session = connect(server, { ...tls, ALPNProtocols: ["h2"], settings: { initialWindowSize: 1 << 20 } });
-    session.setLocalWindowSize?.(8 << 20);
     session.setTimeout(0);
     const giveUp = this.#options.clock.after(connectMs, () => session.destroy(new Error("connecting took too long")));
-    session.once("connect", giveUp);
+    session.once("connect", () => {
+      giveUp();
+      session.setLocalWindowSize(8 << 20);
+    });
     session.on("error", () => this.#drop(session));
     session.once("goaway", () => this.#drop(session, false));
     session.once("close", () => {
