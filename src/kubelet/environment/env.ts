@@ -59,7 +59,8 @@ function valueOf(pod: Pod, container: AnyContainer, from: EnvVarSource, sources:
     if (value === undefined) throw new ConfigError(`unsupported fieldPath: ${fieldRef.fieldPath}`);
     return value;
   }
-  if (resourceFieldRef) return asConfigError(() => resourceValue(pod, container, resourceFieldRef, sources.allocatable));
+  if (resourceFieldRef)
+    return asConfigError(() => resourceValue(pod, container, resourceFieldRef, sources.allocatable));
   if (configMapKeyRef) {
     const { name = "", key, optional = false } = configMapKeyRef;
     const map = requireObject(sources.configMap(name), "configmap", name, optional);

@@ -37,7 +37,10 @@ const canonical = (path: string) => path.replace(/^\/(bin|sbin|lib|lib64)\//, "/
 /** Paths of the shared libraries of a program, as the loader looks them up, first below `root`; none for a static one. */
 async function sharedLibraries(binary: string, root: string): Promise<string[]> {
   const triplet = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
-  const env = { ...process.env, LD_LIBRARY_PATH: root && [`${root}/usr/lib/${triplet}`, `${root}/lib/${triplet}`].join(":") };
+  const env = {
+    ...process.env,
+    LD_LIBRARY_PATH: root && [`${root}/usr/lib/${triplet}`, `${root}/lib/${triplet}`].join(":"),
+  };
   const { stdout } = await runOrThrow("sh", ["-c", 'ldd "$0" 2>/dev/null || true', binary], { env });
   return [...stdout.matchAll(/(?:=>\s*|^\s*)(\/\S+)/gm)].map((match) => match[1]!);
 }
@@ -50,7 +53,9 @@ async function copyOf(path: string, root: string): Promise<TarEntry> {
 
 /** Where a file of the image comes from: below `root` when it is there, also without the merged /usr. */
 function locate(path: string, root: string): string {
-  const candidates = root ? [`${root}${path}`, `${root}${path.replace(/^\/usr/, "")}`, `${root}${canonical(path)}`] : [];
+  const candidates = root
+    ? [`${root}${path}`, `${root}${path.replace(/^\/usr/, "")}`, `${root}${canonical(path)}`]
+    : [];
   return candidates.find((candidate) => existsSync(candidate)) ?? path;
 }
 

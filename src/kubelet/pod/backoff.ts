@@ -28,7 +28,10 @@ export class Backoff {
   next(key: string, now: number): void {
     const entry = this.#entries.get(key);
     const stale = !entry || now - entry.updatedAt > 2 * maxDelayMs;
-    this.#entries.set(key, { delayMs: stale ? initialDelayMs : Math.min(entry.delayMs * 2, maxDelayMs), updatedAt: now });
+    this.#entries.set(key, {
+      delayMs: stale ? initialDelayMs : Math.min(entry.delayMs * 2, maxDelayMs),
+      updatedAt: now,
+    });
   }
 
   forget(prefix: string): void {

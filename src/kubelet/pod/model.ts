@@ -58,7 +58,8 @@ export const specOf = (pod: Pod): PodSpec => pod.spec!;
 export const isSidecar = (container: Container): boolean => container.restartPolicy === "Always";
 
 /** Changes when the container must be replaced: upstream counts name and image only. */
-export const containerHash = ({ name, image }: AnyContainer): string => fnv32a(stableJson({ name, image })).toString(16);
+export const containerHash = ({ name, image }: AnyContainer): string =>
+  fnv32a(stableJson({ name, image })).toString(16);
 
 export function* allContainers(spec: PodSpec): Generator<AnyContainer> {
   yield* spec.initContainers ?? [];

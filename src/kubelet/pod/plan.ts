@@ -74,7 +74,8 @@ export function computePodPlan(pod: Pod, runtime: RuntimePod, facts: PodFacts): 
   if (!initialized) return { killPod: false, createSandbox: undefined, ...draft };
 
   let kept = 0;
-  for (const container of spec.containers) kept += planContainer(container, "app", { pod, spec, runtime, facts, draft });
+  for (const container of spec.containers)
+    kept += planContainer(container, "app", { pod, spec, runtime, facts, draft });
   if (kept === 0 && !draft.start.some(({ role }) => role === "app"))
     return { killPod: true, createSandbox: undefined, ...nothing() };
   return { killPod: false, createSandbox: undefined, ...draft };
@@ -97,7 +98,8 @@ function planNewSandbox(spec: PodSpec, runtime: RuntimePod): PodPlan {
 }
 
 const mayRestart = (spec: PodSpec): boolean =>
-  spec.restartPolicy !== "Never" || spec.containers.some(({ restartPolicy }) => restartPolicy && restartPolicy !== "Never");
+  spec.restartPolicy !== "Never" ||
+  spec.containers.some(({ restartPolicy }) => restartPolicy && restartPolicy !== "Never");
 
 function planEphemeral(pod: Pod, spec: PodSpec, runtime: RuntimePod, draft: Draft): void {
   for (const container of spec.ephemeralContainers ?? []) {
@@ -175,7 +177,12 @@ function planContainer(container: Container, role: ContainerRole, scene: Scene):
   return 1;
 }
 
-function startOrWait(container: Container, role: ContainerRole, scene: Scene, last: RuntimeContainer | undefined): void {
+function startOrWait(
+  container: Container,
+  role: ContainerRole,
+  scene: Scene,
+  last: RuntimeContainer | undefined,
+): void {
   const { pod, runtime, facts, draft } = scene;
   const until = last ? facts.backoffUntil(container, last.finishedAt) : 0;
   if (until > facts.now) draft.backoff.set(container.name, until);

@@ -53,7 +53,7 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, facts: StatusFac
   const phase = phaseOf(pod, initContainerStatuses, containerStatuses, facts);
   const sandbox = runtime.sandboxes[0];
   const hostNetwork = spec.hostNetwork === true;
-  const ips = hostNetwork ? [facts.hostIP] : (sandbox?.ready ? sandbox.ips : (old.podIPs ?? []).map(({ ip }) => ip));
+  const ips = hostNetwork ? [facts.hostIP] : sandbox?.ready ? sandbox.ips : (old.podIPs ?? []).map(({ ip }) => ip);
   const failure = phase === "Failed" ? (facts.failure ?? { reason: old.reason, message: old.message }) : undefined;
   const status: PodStatus = {
     ...(old.nominatedNodeName ? { nominatedNodeName: old.nominatedNodeName } : {}),
@@ -93,7 +93,8 @@ function containerStatus(
 
   let state = stateOf(current, facts);
   let lastState = all[1] ? stateOf(all[1], facts) : old?.lastState;
-  const restartable = current.state === "exited" && !facts.ending && restartsAfterExit(container, spec, current.exitCode);
+  const restartable =
+    current.state === "exited" && !facts.ending && restartsAfterExit(container, spec, current.exitCode);
   // A container that was never started because of an error, or that waits for its back-off, shows why.
   if (waiting && (restartable || current.state === "created")) {
     if (current.state === "exited") lastState = state;
@@ -101,8 +102,10 @@ function containerStatus(
   }
   const running = current.state === "running";
   const started = running && facts.started(current.id);
-  const succeededInit = role === "init" && !isSidecar(container) && current.state === "exited" && current.exitCode === 0;
-  const ready = succeededInit || (started && (role !== "init" || isSidecar(container)) && (facts.ready(current.id) ?? true));
+  const succeededInit =
+    role === "init" && !isSidecar(container) && current.state === "exited" && current.exitCode === 0;
+  const ready =
+    succeededInit || (started && (role !== "init" || isSidecar(container)) && (facts.ready(current.id) ?? true));
   return {
     name: container.name,
     state,
@@ -162,7 +165,9 @@ function stateOf(current: RuntimeContainer, facts: StatusFacts): ContainerState 
   if (current.state === "running") return { running: { startedAt: formatTime(current.startedAt) } };
   if (current.state === "created") return { waiting: { reason: "ContainerCreating" } };
   const message = facts.terminationMessage(current) || current.message;
-  const reason = facts.oomKilled.has(current.id) ? "OOMKilled" : current.reason || (current.exitCode === 0 ? "Completed" : "Error");
+  const reason = facts.oomKilled.has(current.id)
+    ? "OOMKilled"
+    : current.reason || (current.exitCode === 0 ? "Completed" : "Error");
   return {
     terminated: {
       exitCode: current.exitCode,
@@ -213,7 +218,7 @@ function phaseOf(
     const done = isSidecar(container) ? status.started === true || ended !== undefined : ended?.exitCode === 0;
     if (!done && !appStarted) pendingInit = true;
   }
-  if (pendingInit) return facts.ending ? endedPhase(apps, facts) ?? "Failed" : "Pending";
+  if (pendingInit) return facts.ending ? (endedPhase(apps, facts) ?? "Failed") : "Pending";
   return runningPhase(spec, apps, inits, facts);
 }
 
