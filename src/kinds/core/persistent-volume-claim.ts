@@ -1,5 +1,8 @@
 // PersistentVolumeClaim: a request for storage.
 import type * as core from "../generated/core.v1.ts";
+import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
+import { validateClaim, validateClaimUpdate } from "./persistent-volume-claim-validation.ts";
+import { accessModesText, storageClassOf } from "./storage.ts";
 import { defineKind } from "../kind.ts";
 
 export type PersistentVolumeClaim = core.PersistentVolumeClaim;
@@ -11,4 +14,31 @@ export const PersistentVolumeClaim = defineKind<core.PersistentVolumeClaim>({
   plural: "persistentvolumeclaims",
   shortNames: ["pvc"],
   subresources: { status: true },
+  columns: [
+    nameColumn,
+    column("Status", (claim) => (claim.metadata.deletionTimestamp ? "Terminating" : (claim.status?.phase ?? ""))),
+    column("Volume", (claim) => claim.spec?.volumeName ?? ""),
+    column("Capacity", (claim) => (claim.spec?.volumeName ? (claim.status?.capacity?.storage ?? "0") : "")),
+    column("Access Modes", (claim) => (claim.spec?.volumeName ? accessModesText(claim.status?.accessModes) : "")),
+    column("StorageClass", (claim) => storageClassOf(claim)),
+    column("VolumeAttributesClass", (claim) => claim.spec?.volumeAttributesClassName ?? "<unset>"),
+    ageColumn,
+    wideColumn("VolumeMode", (claim) => claim.spec?.volumeMode ?? "<unset>"),
+  ],
+  defaults: (draft) => {
+    draft.status = { ...draft.status, phase: draft.status?.phase || "Pending" };
+    if (draft.spec) draft.spec.volumeMode ??= "Filesystem";
+  },
+  prepareForCreate: (draft) => {
+    draft.status = { phase: "Pending" };
+    const spec = draft.spec;
+    if (!spec) return;
+    // The two names of the data source say the same, unless the newer one points into another namespace.
+    if (spec.dataSource && !spec.dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
+    else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace) {
+      spec.dataSource = { ...spec.dataSourceRef };
+    }
+  },
+  validate: validateClaim,
+  validateUpdate: validateClaimUpdate,
 });

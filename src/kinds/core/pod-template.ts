@@ -1,5 +1,9 @@
 // PodTemplate: a stored description of pods.
 import type * as core from "../generated/core.v1.ts";
+import { formatLabels } from "../../machinery/selector.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defaultPodTemplate } from "./pod/defaults.ts";
+import { validatePodTemplate } from "./pod/validate.ts";
 import { defineKind } from "../kind.ts";
 
 export type PodTemplate = core.PodTemplate;
@@ -10,4 +14,13 @@ export const PodTemplate = defineKind<core.PodTemplate>({
   kind: "PodTemplate",
   plural: "podtemplates",
   hasGeneration: true,
+  columns: [
+    nameColumn,
+    column("Containers", ({ template }) => (template?.spec?.containers ?? []).map(({ name }) => name).join(",")),
+    column("Images", ({ template }) => (template?.spec?.containers ?? []).map(({ image }) => image).join(",")),
+    column("Pod Labels", ({ template }) => formatLabels(template?.metadata?.labels)),
+    ageColumn,
+  ],
+  defaults: (draft) => defaultPodTemplate(draft.template),
+  validate: (object) => validatePodTemplate(object.template, "template"),
 });

@@ -3,6 +3,8 @@ import type * as core from "../generated/core.v1.ts";
 import { defineKind } from "../kind.ts";
 import { podColumns } from "./pod/columns.ts";
 import { defaultPod } from "./pod/defaults.ts";
+import { validatePod } from "./pod/validate.ts";
+import { validatePodStatusUpdate, validatePodUpdate } from "./pod/validate-update.ts";
 import { podDeletionGraceSeconds, preparePodForCreate } from "./pod/strategy.ts";
 
 export type Pod = core.Pod;
@@ -33,5 +35,8 @@ export const Pod = defineKind<core.Pod>({
   columns: podColumns,
   defaults: defaultPod,
   prepareForCreate: preparePodForCreate,
+  validate: validatePod,
+  validateUpdate: validatePodUpdate,
+  validateStatusUpdate: validatePodStatusUpdate,
   deletionGraceSeconds: podDeletionGraceSeconds,
 });

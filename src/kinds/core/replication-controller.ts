@@ -1,5 +1,9 @@
 // ReplicationController: keeps a number of pods running, in the form before ReplicaSet.
 import type * as core from "../generated/core.v1.ts";
+import { formatLabels } from "../../machinery/selector.ts";
+import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
+import { defaultPodTemplate } from "./pod/defaults.ts";
+import { validateReplicationController } from "./replication-controller-validation.ts";
 import { defineKind } from "../kind.ts";
 
 export type ReplicationController = core.ReplicationController;
@@ -29,4 +33,26 @@ export const ReplicationController = defineKind<core.ReplicationController>({
     },
   },
   selectableFields: { "status.replicas": (controller) => String(controller.status?.replicas ?? 0) },
+  columns: [
+    nameColumn,
+    column("Desired", (controller) => controller.spec?.replicas ?? 0, { type: "integer" }),
+    column("Current", (controller) => controller.status?.replicas ?? 0, { type: "integer" }),
+    column("Ready", (controller) => controller.status?.readyReplicas ?? 0, { type: "integer" }),
+    ageColumn,
+    wideColumn("Containers", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ name }) => name).join(",")),
+    wideColumn("Images", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ image }) => image).join(",")),
+    wideColumn("Selector", ({ spec }) => formatLabels(spec?.selector)),
+  ],
+  defaults: (draft) => {
+    if (!draft.spec) return;
+    draft.spec.replicas ??= 1;
+    const labels = draft.spec.template?.metadata?.labels;
+    if (labels && Object.keys(draft.spec.selector ?? {}).length === 0) draft.spec.selector = { ...labels };
+    if (labels && Object.keys(draft.metadata.labels ?? {}).length === 0) draft.metadata.labels = { ...labels };
+    defaultPodTemplate(draft.spec.template);
+  },
+  prepareForCreate: (draft) => {
+    draft.status = { replicas: 0 };
+  },
+  validate: validateReplicationController,
 });

@@ -1,5 +1,6 @@
 // ServiceAccount: the identity of pods.
 import type * as core from "../generated/core.v1.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../kind.ts";
 
 export type ServiceAccount = core.ServiceAccount;
@@ -11,4 +12,5 @@ export const ServiceAccount = defineKind<core.ServiceAccount>({
   plural: "serviceaccounts",
   shortNames: ["sa"],
   subresources: { special: ["token"] },
+  columns: [nameColumn, column("Secrets", (account) => account.secrets?.length ?? 0), ageColumn],
 });
