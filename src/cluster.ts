@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
-import { bootstrapObjects } from "./apiserver/core/bootstrap.ts";
+import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
 import { startApiServer } from "./apiserver/http/server.ts";
 import { localClient } from "./apiserver/local.ts";
 import type { Client } from "./client/client.ts";
@@ -98,8 +98,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const kinds = new KindRegistry(builtinKinds);
     const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: `https://kubernetes.default.svc.${settings.clusterDomain}` });
     const api = createApi({ store, kinds, clock, log: log.child({ component: "apiserver" }), serviceCidr: settings.serviceCidr, tokens, rootCaPem: pki.caPem, clusterDomain: settings.clusterDomain });
-    await bootstrapObjects({ api, store, kinds, clock, serviceCidr: settings.serviceCidr, endpoint: { address: withNode ? gateway : settings.nodeAddress, port: settings.apiPort }, rootCaPem: pki.caPem });
-    const client = localClient({ api, store, kinds, component: "knarr" });
+    await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr: settings.serviceCidr });
+    const client = localClient(api, store, kinds, "knarr");
     const nodes = new Map<string, NodeConnection>();
     const server = await startApiServer({
       api,

@@ -2,6 +2,7 @@
 // removed at the end, also when the test fails.
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCommand } from "../src/host/packages.ts";
@@ -36,6 +37,7 @@ export async function startTestCluster(label: string, flags: readonly string[] =
   const name = `t-${label}-${process.pid.toString(36)}`;
   const dataDir = mkdtempSync(join(tmpdir(), `knarr-${label}-`));
   keepRegistriesLocal(dataDir);
+  const ports = [await freePort(), await freePort()];
   let child: ChildProcess | undefined;
   let printed = "";
   const place = ["--name", name, "--data-dir", dataDir];
@@ -43,7 +45,8 @@ export async function startTestCluster(label: string, flags: readonly string[] =
   const kubeconfig = join(dataDir, "kubeconfig");
 
   const start = async () => {
-    const started = spawn(knarr, ["up", ...place, "--log-format", "json", "--log-level", "warn", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    const options = ["--log-format", "json", "--log-level", "warn", "--http-port", String(ports[0]), "--https-port", String(ports[1])];
+    const started = spawn(knarr, ["up", ...place, ...options, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     child = started;
     const from = printed.length;
     await new Promise<void>((resolve, reject) => {
@@ -97,6 +100,18 @@ export async function startTestCluster(label: string, flags: readonly string[] =
     output: () => printed,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** A TCP port that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
 }
 
 /** Nothing outside loopback is ever asked for an image. */
