@@ -49,7 +49,7 @@ export interface Claim<T> {
 /** What the owner holds, and what it has to adopt (matching orphans) and to release (owned, no longer matching). */
 export function claim<T extends KubeObject>(
   caches: Caches,
-  { owner, ownerKind, kind, selector }: OwnerAndOwned<T>,
+  { owner, ownerKind, kind, selector, adoptable = () => true }: OwnerAndOwned<T>,
 ): Claim<T> {
   const owned: T[] = [];
   const changes: Action[] = [];
@@ -60,7 +60,8 @@ export function claim<T extends KubeObject>(
   }
   if (leaving) return { owned, changes };
   for (const object of caches.of(kind).byIndex(orphans, owner.metadata.namespace ?? "")) {
-    if (object.metadata.deletionTimestamp === undefined && matchesLabels(selector, object.metadata.labels)) {
+    if (object.metadata.deletionTimestamp !== undefined || !adoptable(object)) continue;
+    if (matchesLabels(selector, object.metadata.labels)) {
       changes.push(adopt(kind, object, ownerKind, owner));
     }
   }
@@ -72,6 +73,8 @@ export interface OwnerAndOwned<T extends KubeObject> {
   readonly ownerKind: AnyKind;
   readonly kind: Kind<T>;
   readonly selector: LabelSelectorObject | undefined;
+  /** What else an orphan must be like, besides matching the selector. */
+  readonly adoptable?: (object: T) => boolean;
 }
 
 function adopt(kind: AnyKind, object: KubeObject, ownerKind: AnyKind, owner: KubeObject): Action {

@@ -132,7 +132,8 @@ function groups(actions: readonly Action[]): Action[][] {
   for (const action of actions) {
     const last = out.at(-1);
     const joins = action.type === "create" || action.type === "delete";
-    if (joins && last?.[0]!.type === action.type) {
+    const first = last?.[0];
+    if (joins && last && first?.type === action.type && first.kind === action.kind) {
       if (last.length < limit) last.push(action);
       else {
         out.push([action]);
