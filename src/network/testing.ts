@@ -64,6 +64,17 @@ export class FakeClient {
     return this.put(kind, object);
   }
 
+  /** Merges `status` as a whole, key by key at its first level: all that this room patches. */
+  async patch<T extends KubeObject>(
+    kind: Kind<T>,
+    target: { readonly name: string; readonly namespace?: string },
+    _type: string,
+    patch: { status: Record<string, unknown> },
+  ): Promise<T> {
+    const object = (await this.get(kind, target.name, target.namespace)) as T & { status?: object };
+    return this.put(kind, { ...object, status: { ...object.status, ...patch.status } });
+  }
+
   as(): Client {
     return this.client;
   }

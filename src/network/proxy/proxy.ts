@@ -8,6 +8,7 @@ import type { Logger } from "../../machinery/log.ts";
 import { keyOf } from "../../machinery/object.ts";
 import { forgetStaleFlows } from "./conntrack.ts";
 import { emptyFragment, type Fragment } from "./fragment.ts";
+import { startLoadBalancers } from "./load-balancer.ts";
 import { type RenderContext, renderPod, renderService } from "./render.ts";
 import { Ruleset, type TableOptions } from "./ruleset.ts";
 
@@ -19,6 +20,8 @@ export interface ServiceProxyOptions extends Omit<TableOptions, "clusterCidr" | 
   readonly clusterCidr?: string;
   /** From `ensurePodNetwork`; true when absent. */
   readonly bridgeNetfilter?: boolean;
+  /** Addresses that Services of type LoadBalancer get; none are handed out when absent (another node does). */
+  readonly nodeAddresses?: readonly string[];
   /** Service addresses bound on this node (cluster DNS). */
   readonly localServiceAddresses?: readonly string[];
   readonly clock: Clock;
@@ -69,10 +72,13 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
   signal.addEventListener("abort", () => unsubscribe.forEach((stop) => stop()), { once: true });
   await applier.start();
   log.info({ table: table.table }, "service proxy is in force");
+  const { nodeAddresses } = options;
+  const balancers = nodeAddresses?.length ? await startLoadBalancers({ ...options, nodeAddresses }) : undefined;
   return {
     settled: () => applier.settled(),
     async [Symbol.asyncDispose]() {
       unsubscribe.forEach((stop) => stop());
+      await balancers?.[Symbol.asyncDispose]();
       await applier.settled();
     },
   };
