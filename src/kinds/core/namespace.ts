@@ -29,7 +29,7 @@ export const Namespace = defineKind<core.Namespace>({
   columns: [nameColumn, column("Status", (namespace) => namespace.status?.phase ?? ""), ageColumn],
   defaults: (draft) => {
     if (draft.metadata.name) draft.metadata.labels = { ...draft.metadata.labels, [nameLabel]: draft.metadata.name };
-    draft.status = { ...draft.status, phase: draft.status?.phase || "Active" };
+    if (!draft.status?.phase) draft.status = { ...draft.status, phase: "Active" };
   },
   prepareForCreate: (draft) => {
     draft.status = { phase: "Active" };

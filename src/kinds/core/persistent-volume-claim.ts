@@ -26,7 +26,7 @@ export const PersistentVolumeClaim = defineKind<core.PersistentVolumeClaim>({
     wideColumn("VolumeMode", (claim) => claim.spec?.volumeMode ?? "<unset>"),
   ],
   defaults: (draft) => {
-    draft.status = { ...draft.status, phase: draft.status?.phase || "Pending" };
+    if (!draft.status?.phase) draft.status = { ...draft.status, phase: "Pending" };
     if (draft.spec) draft.spec.volumeMode ??= "Filesystem";
   },
   prepareForCreate: (draft) => {

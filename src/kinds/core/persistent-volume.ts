@@ -31,7 +31,7 @@ export const PersistentVolume = defineKind<core.PersistentVolume>({
     wideColumn("VolumeMode", (volume) => volume.spec?.volumeMode ?? "<unset>"),
   ],
   defaults: (draft) => {
-    draft.status = { ...draft.status, phase: draft.status?.phase || "Pending" };
+    if (!draft.status?.phase) draft.status = { ...draft.status, phase: "Pending" };
     if (!draft.spec) return;
     draft.spec.persistentVolumeReclaimPolicy ||= "Retain";
     draft.spec.volumeMode ??= "Filesystem";
