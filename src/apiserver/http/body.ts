@@ -1,6 +1,7 @@
 // Request bodies: read within a bound, decoded from JSON or YAML, with every doubly given key found. Nothing here
 // trusts the sender: size and depth are bounded, and each failure is a Status.
 import type { Readable } from "node:stream";
+import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
 import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "../../machinery/errors.ts";
 
 /** Upstream's limit for request bodies. */
@@ -33,13 +34,21 @@ export interface DecodedBody {
 export const mediaType = (contentType: string | undefined): string =>
   (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
 
+/** Name of the schema type of an `apiVersion` and `kind`; undefined when there is none. */
+export type SchemaLookup = (apiVersion: string, kind: string) => string | undefined;
+
 /** Decodes by content type; an absent one means JSON. Throws UnsupportedMediaType or BadRequest. */
-export async function decodeBody(bytes: Buffer, contentType: string | undefined): Promise<DecodedBody> {
+export async function decodeBody(
+  bytes: Buffer,
+  contentType: string | undefined,
+  schemaOf: SchemaLookup,
+): Promise<DecodedBody> {
   const type = mediaType(contentType);
   if (type === "" || type === "application/json") return decodeJson(bytes);
   if (type === "application/yaml") return decodeYaml(bytes);
+  if (type === protobufType) return { value: decodeProtobuf(bytes, schemaOf), duplicates: [] };
   throw unsupportedMediaType(
-    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
+    `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${protobufType}`,
   );
 }
 

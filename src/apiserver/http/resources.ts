@@ -6,7 +6,15 @@ import { badRequest, methodNotSupported, unsupportedMediaType } from "../../mach
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
-import { decodeBody, decodeJson, decodeYaml, mediaType, readBody, type DecodedBody } from "./body.ts";
+import {
+  decodeBody,
+  decodeJson,
+  decodeYaml,
+  mediaType,
+  readBody,
+  type DecodedBody,
+  type SchemaLookup,
+} from "./body.ts";
 import { encodingOf, entryResponse, listResponse, objectBytes } from "./encode.ts";
 import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
@@ -87,7 +95,7 @@ async function create(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
   const parameters = writeParameters(request.query, "CreateOptions");
-  const decoded = await decodedBody(request);
+  const decoded = await decodedBody(call);
   const draft = objectOf(call, decoded, parameters);
   if (info.name) throw methodNotSupported({ group: kind.group, resource: kind.plural }, "create");
   return entryResponse(
@@ -102,7 +110,7 @@ async function update(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
   const parameters = writeParameters(request.query, "UpdateOptions", { subresource: info.subresource });
-  const draft = objectOf(call, await decodedBody(request), parameters);
+  const draft = objectOf(call, await decodedBody(call), parameters);
   const name = draft.metadata?.name;
   if (name && name !== info.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
@@ -146,7 +154,7 @@ async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteP
 async function remove(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info } = call;
   const wanted = encoding(call);
-  const parameters = deleteParameters(call.request.query, await optionalBody(call.request));
+  const parameters = deleteParameters(call.request.query, await optionalBody(call));
   const { entry, deleted } = await services.api.delete(context, kind, targetOf(info), parameters);
   const waits = !deleted && parameters.orphanDependents === false;
   if (!deleted || returnsDeleted.has(kind.plural)) return entryResponse(kind, entry, wanted, waits ? 202 : 200);
@@ -189,7 +197,7 @@ async function removeAll(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
   const list = listParameters(request.query, spaceOf(call, info));
-  const parameters = deleteParameters(request.query, await optionalBody(request));
+  const parameters = deleteParameters(request.query, await optionalBody(call));
   const entries = await services.api.deleteCollection(context, kind, list, parameters);
   return listResponse(kind, { revision: services.store.revision, entries }, wanted);
 }
@@ -219,7 +227,7 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
       ? undefined
       : patchType
         ? await patchBody(call, patchType, parameters)
-        : (await decodedBody(request)).value;
+        : (await decodedBody(call)).value;
   const answer = await services.api.special(context, kind, targetOf(info), info.subresource, method, body, {
     ...(patchType ? { patchType } : {}),
     parameters,
@@ -231,14 +239,30 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
   };
 }
 
-async function decodedBody(request: EdgeRequest): Promise<DecodedBody> {
+async function decodedBody({ request, services }: ResourceCall): Promise<DecodedBody> {
   const bytes = await readBody(request.body, request.headers["content-length"]);
-  return decodeBody(bytes, request.headers["content-type"]);
+  return decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
 }
 
-async function optionalBody(request: EdgeRequest): Promise<unknown> {
+/** Protobuf bodies name their type: a kind, or one of the messages that only requests carry. */
+const schemaLookup =
+  ({ kinds }: EdgeServices): SchemaLookup =>
+  (apiVersion, kind) =>
+    kinds.byApiVersion(apiVersion, kind)?.schema ?? requestSchemas[`${apiVersion} ${kind}`];
+
+const requestSchemas: Readonly<Record<string, string>> = {
+  "v1 Binding": "core.v1.Binding",
+  "v1 DeleteOptions": "meta.v1.DeleteOptions",
+  "meta.k8s.io/v1 DeleteOptions": "meta.v1.DeleteOptions",
+  "policy/v1 Eviction": "policy.v1.Eviction",
+  "autoscaling/v1 Scale": "autoscaling.v1.Scale",
+  "authentication.k8s.io/v1 TokenRequest": "authentication.v1.TokenRequest",
+};
+
+async function optionalBody({ request, services }: ResourceCall): Promise<unknown> {
   const bytes = await readBody(request.body, request.headers["content-length"]);
-  return bytes.length === 0 ? undefined : (await decodeBody(bytes, request.headers["content-type"])).value;
+  if (bytes.length === 0) return undefined;
+  return (await decodeBody(bytes, request.headers["content-type"], schemaLookup(services))).value;
 }
 
 /** The body as an object of the kind; its apiVersion and kind may be absent but not others. */
