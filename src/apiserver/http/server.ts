@@ -7,6 +7,7 @@ import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import type { Pki } from "../auth/pki.ts";
 import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
+import { createOpenApi } from "../openapi/documents.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 import type { EdgeServices } from "./services.ts";
@@ -51,7 +52,12 @@ const renewMs = 12 * 3_600_000;
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { pki, clock, log, signal } = options;
   const services = servicesOf(options);
-  const handle = createRouter({ services, extra: {}, computed: [], documents: () => undefined });
+  const handle = createRouter({
+    services,
+    extra: {},
+    computed: [],
+    documents: createOpenApi({ kinds: options.kinds, store: options.store, version: `v1.36.0-${options.version}` }),
+  });
   const transports: Transport[] = [];
   const listen = async (address: ListenAddress): Promise<number> => {
     const transport = createTransport({ serving: pki.serving, caPem: pki.caPem, handle });

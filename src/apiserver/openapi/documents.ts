@@ -1,0 +1,148 @@
+// /openapi/v2 and /openapi/v3: documents made when first asked for, kept as bytes until the kinds change.
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { apiVersionOf } from "../../kinds/kind.ts";
+import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
+import { notAcceptable } from "../../machinery/errors.ts";
+import type { Store } from "../../store/store.ts";
+import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "../http/exchange.ts";
+import { acceptsJson, parseAccept } from "../http/negotiate.ts";
+import { closureOf, v2, v3, type Flavor, type Schema } from "./definitions.ts";
+import { customDefinitions, isBuiltIn, rootsOf } from "./kinds.ts";
+import { operationTypes, pathsOf } from "./paths.ts";
+
+export interface OpenApiOptions {
+  readonly kinds: KindRegistry;
+  readonly store: Pick<Store, "get">;
+  /** Shown as the version of the documents, and part of their hashes. */
+  readonly version: string;
+}
+
+const protobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const protobufV2Old = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/** The `documents` handler of the router: undefined for other paths. */
+export function createOpenApi(
+  options: OpenApiOptions,
+): (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined {
+  let generation = -1;
+  const cache = new Map<string, Promise<Buffer>>();
+  const cached = (key: string, make: () => Promise<Buffer>): Promise<Buffer> => {
+    if (generation !== options.kinds.generation) cache.clear();
+    generation = options.kinds.generation;
+    let bytes = cache.get(key);
+    if (!bytes) cache.set(key, (bytes = make()));
+    return bytes;
+  };
+  return (request) => {
+    const path = request.path.replace(/\/$/, "");
+    if (path === "/openapi/v2") return answerV2(options, request, cached);
+    if (path === "/openapi/v3") return Promise.resolve(jsonResponse(indexV3(options)));
+    if (path.startsWith("/openapi/v3/")) return answerV3(options, request, path.slice("/openapi/v3/".length), cached);
+    return undefined;
+  };
+}
+
+type Cached = (key: string, make: () => Promise<Buffer>) => Promise<Buffer>;
+
+async function answerV2(options: OpenApiOptions, request: EdgeRequest, cached: Cached): Promise<EdgeResponse> {
+  const json = () => cached("v2", async () => Buffer.from(JSON.stringify(await documentV2(options))));
+  for (const { type } of parseAccept(request.headers.accept ?? "*/*")) {
+    if (acceptsJson(type)) return tagged(request, await json(), jsonType);
+    if (type !== protobufV2 && type !== protobufV2Old) continue;
+    const bytes = await cached("v2 protobuf", async () => {
+      const { encodeDocument } = await import("./protobuf.ts");
+      return encodeDocument(await documentV2(options));
+    });
+    return tagged(request, bytes, protobufV2);
+  }
+  throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${protobufV2}`);
+}
+
+async function answerV3(
+  options: OpenApiOptions,
+  request: EdgeRequest,
+  groupVersion: string,
+  cached: Cached,
+): Promise<EdgeResponse | undefined> {
+  const members = byGroupVersion(options.kinds).get(groupVersion);
+  if (!members) return undefined;
+  if (!parseAccept(request.headers.accept ?? "*/*").some(({ type }) => acceptsJson(type))) {
+    throw notAcceptable(`only the following media types are accepted: ${jsonType}`);
+  }
+  const key = `v3 ${groupVersion} ${hashOf(options, members)}`;
+  const bytes = await cached(key, async () => Buffer.from(JSON.stringify(documentV3(options, members))));
+  return tagged(request, bytes, jsonType);
+}
+
+function tagged(request: EdgeRequest, body: Buffer, contentType: string): EdgeResponse {
+  const etag = `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`;
+  const headers = {
+    etag,
+    vary: "Accept",
+    "cache-control": request.query.has("hash") ? "public, immutable" : "no-cache",
+  };
+  if (request.headers["if-none-match"] === etag) return { status: 304, headers };
+  return { status: 200, headers: { ...headers, "content-type": contentType }, body, compressible: true };
+}
+
+/** `api/v1`, `apis/apps/v1` → its kinds. */
+function byGroupVersion(kinds: KindRegistry): Map<string, AnyKind[]> {
+  const found = new Map<string, AnyKind[]>();
+  for (const kind of kinds.all()) {
+    const path = `${kind.group ? "apis" : "api"}/${apiVersionOf(kind)}`;
+    found.set(path, [...(found.get(path) ?? []), kind]);
+  }
+  return found;
+}
+
+/** Changes whenever the document would, without making the document. */
+function hashOf({ version, store }: OpenApiOptions, members: readonly AnyKind[]): string {
+  const hash = createHash("sha256").update(version);
+  for (const kind of members) {
+    hash.update(`${kind.schema} ${kind.plural} `);
+    if (!isBuiltIn(kind)) hash.update(JSON.stringify(customDefinitions(kind, store, v3)));
+  }
+  return hash.digest("hex").toUpperCase();
+}
+
+function indexV3(options: OpenApiOptions): object {
+  const paths: Record<string, { serverRelativeURL: string }> = {};
+  for (const [path, members] of [...byGroupVersion(options.kinds)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(options, members)}` };
+  }
+  return { paths };
+}
+
+const title = (version: string) => ({ title: "Kubernetes", version });
+
+function definitionsOf(options: OpenApiOptions, kinds: readonly AnyKind[], flavor: Flavor): Record<string, Schema> {
+  const definitions = closureOf([...kinds.flatMap(rootsOf), ...operationTypes], flavor);
+  for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor));
+  return definitions;
+}
+
+function documentV3(options: OpenApiOptions, members: readonly AnyKind[]): object {
+  return {
+    openapi: "3.0.0",
+    info: title(options.version),
+    paths: Object.assign({}, ...members.map((kind) => pathsOf(kind, v3))),
+    components: { schemas: definitionsOf(options, members, v3) },
+  };
+}
+
+export interface DocumentV2 {
+  readonly swagger: "2.0";
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Record<string, Schema>;
+  readonly definitions: Record<string, Schema>;
+}
+
+/** The whole API in one document, made with pauses as it is large. */
+async function documentV2(options: OpenApiOptions): Promise<DocumentV2> {
+  const kinds = options.kinds.all();
+  const paths: Record<string, Schema> = {};
+  for (const kind of kinds) Object.assign(paths, pathsOf(kind, v2));
+  await setImmediate();
+  return { swagger: "2.0", info: title(options.version), paths, definitions: definitionsOf(options, kinds, v2) };
+}
