@@ -36,6 +36,8 @@ export interface AdmissionWorld {
   readonly rootCaPem: string;
   readonly authorizer: RbacAuthorizer;
   readonly services: ServiceAllocator;
+  /** Quota's account of new states on their way to the store: `<collection> <namespace>` → name → object. */
+  readonly inFlight: Map<string, Map<string, KubeObject>>;
 }
 
 /** Throws StatusError to refuse. `mutate` of all plugins runs before the object's validation, `validate` after it. */

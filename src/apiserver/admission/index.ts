@@ -1,7 +1,30 @@
-// The admission plugins in the order in which they run.
+// The admission plugins in the order in which they run: what fills in before what counts and checks.
 import type { AdmissionPlugin } from "./chain.ts";
+import { defaultIngressClass, defaultStorageClass } from "./default-classes.ts";
+import { defaultTolerations } from "./default-tolerations.ts";
+import { limitRanger } from "./limit-ranger.ts";
 import { namespaceContents } from "./namespace-contents.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { priority } from "./priority.ts";
+import { rbacEscalation } from "./rbac-escalation.ts";
+import { resourceQuota } from "./resource-quota.ts";
+import { runtimeClass } from "./runtime-class.ts";
+import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
+import { storageInUse } from "./storage-in-use.ts";
 
-export const admissionPlugins: readonly AdmissionPlugin[] = [namespaceLifecycle, namespaceContents, serviceAllocation];
+export const admissionPlugins: readonly AdmissionPlugin[] = [
+  namespaceLifecycle,
+  limitRanger,
+  serviceAccount,
+  defaultTolerations,
+  priority,
+  runtimeClass,
+  defaultStorageClass,
+  defaultIngressClass,
+  storageInUse,
+  rbacEscalation,
+  serviceAllocation,
+  namespaceContents,
+  resourceQuota,
+];

@@ -38,7 +38,15 @@ export function createApi(options: ApiOptions): Api {
   const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
   const authorizer = createRbacAuthorizer(store);
   const services = createServiceAllocator(store, options.serviceCidr, options.nodePortRange ?? [30_000, 32_767]);
-  const admission = createAdmissionChain(admissionPlugins, { store, kinds, clock, rootCaPem, authorizer, services });
+  const admission = createAdmissionChain(admissionPlugins, {
+    store,
+    kinds,
+    clock,
+    rootCaPem,
+    authorizer,
+    services,
+    inFlight: new Map(),
+  });
   const core: Core = { store, kinds, clock, log, authorizer, admission, tokens, rootCaPem, clusterDomain };
   return {
     authorizer,

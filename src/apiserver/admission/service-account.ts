@@ -1,0 +1,67 @@
+// Every pod runs as a ServiceAccount, whose token, CA and namespace it finds in a projected volume.
+// Follows kubernetes v1.36 plugin/pkg/admission/serviceaccount.
+import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../kinds/generated/core.v1.ts";
+import { forbidden } from "../../machinery/errors.ts";
+import { randomSuffix } from "../../machinery/names.ts";
+import type { AdmissionPlugin } from "./chain.ts";
+import { rootCaConfigMap } from "./namespace-contents.ts";
+
+const mountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+/** A little over an hour, so that the kubelet's refresh at 80 % stays below an hour. */
+const tokenSeconds = 3607;
+const readableByAll = 0o644;
+const mirrorAnnotation = "kubernetes.io/config.mirror";
+
+export const serviceAccount: AdmissionPlugin = {
+  name: "ServiceAccount",
+  operations: ["CREATE"],
+  resources: ["/pods"],
+  mutate({ object, namespace, name }, { store }) {
+    const pod = object as Pod;
+    const spec = pod.spec;
+    if (!spec || pod.metadata!.annotations?.[mirrorAnnotation]) return;
+    spec.serviceAccountName ||= "default";
+    spec.serviceAccount = spec.serviceAccountName;
+    const entry = store.latest({ collection: "/serviceaccounts", namespace, name: spec.serviceAccountName });
+    if (!entry) {
+      const why = `error looking up service account ${namespace}/${spec.serviceAccountName}: serviceaccount ${JSON.stringify(spec.serviceAccountName)} not found`;
+      throw forbidden({ group: "", resource: "pods" }, name, why);
+    }
+    const account = entry.object as ServiceAccount;
+    if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec);
+    if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
+      spec.imagePullSecrets = account.imagePullSecrets.map(({ name: secret }) => ({ name: secret! }));
+    }
+  },
+};
+
+/** Mounts the volume into every container that has nothing at its path. */
+function mountToken(spec: PodSpec): void {
+  const open = [...(spec.initContainers ?? []), ...(spec.containers ?? [])].filter(
+    (container) => !container.volumeMounts?.some((mount) => mount.mountPath === mountPath),
+  );
+  if (open.length === 0) return;
+  const volume = tokenVolume();
+  for (const container of open) mount(container, volume.name);
+  spec.volumes = [...(spec.volumes ?? []), volume];
+}
+
+function mount(container: Container, name: string): void {
+  container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
+}
+
+const tokenVolume = (): Volume => ({
+  name: `kube-api-access-${randomSuffix(5)}`,
+  projected: {
+    defaultMode: readableByAll,
+    sources: [
+      { serviceAccountToken: { expirationSeconds: tokenSeconds, path: "token" } },
+      { configMap: { name: rootCaConfigMap, items: [{ key: "ca.crt", path: "ca.crt" }] } },
+      {
+        downwardAPI: {
+          items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
+        },
+      },
+    ],
+  },
+});
