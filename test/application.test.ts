@@ -19,9 +19,18 @@ describe("the example application", { timeout: 900_000 }, () => {
   const pods = async (app: string) => (await read<{ items: Pod[] }>("pods", "-l", `app=${app}`)).items;
   const running = async (app: string) => (await pods(app)).filter((pod) => !pod.metadata.deletionTimestamp);
   const containerIds = async (app: string) =>
-    Object.fromEntries((await running(app)).map((pod) => [pod.metadata.name, pod.status!.containerStatuses![0]!.containerID!]));
-  const throughIngress = (path = "/") => ({ address: "127.0.0.1", port: cluster.settings.httpsPort, tls: true, host: "shop.localhost", path });
-  const redis = async (pod: string, ...command: string[]) => (await shop("exec", pod, "--", "redis-cli", ...command)).trim();
+    Object.fromEntries(
+      (await running(app)).map((pod) => [pod.metadata.name, pod.status!.containerStatuses![0]!.containerID!]),
+    );
+  const throughIngress = (path = "/") => ({
+    address: "127.0.0.1",
+    port: cluster.settings.httpsPort,
+    tls: true,
+    host: "shop.localhost",
+    path,
+  });
+  const redis = async (pod: string, ...command: string[]) =>
+    (await shop("exec", pod, "--", "redis-cli", ...command)).trim();
 
   before(async () => {
     assert.ok(containersPossible(), "these tests run real containers: they need Linux and root");
@@ -49,9 +58,16 @@ describe("the example application", { timeout: 900_000 }, () => {
     await shop("rollout", "status", "deployment/web", "--timeout=60s");
     await shop("rollout", "status", "statefulset/db", "--timeout=90s");
     const started = (await pods("db"))
-      .map((pod) => ({ name: pod.metadata.name, at: Date.parse(pod.metadata.creationTimestamp), ready: readySince(pod) }))
+      .map((pod) => ({
+        name: pod.metadata.name,
+        at: Date.parse(pod.metadata.creationTimestamp),
+        ready: readySince(pod),
+      }))
       .toSorted((a, b) => a.at - b.at || a.name.localeCompare(b.name));
-    assert.deepEqual(started.map(({ name }) => name), ["db-0", "db-1", "db-2"]);
+    assert.deepEqual(
+      started.map(({ name }) => name),
+      ["db-0", "db-1", "db-2"],
+    );
     assert.ok(started[1]!.at >= started[0]!.ready && started[2]!.at >= started[1]!.ready, JSON.stringify(started));
   });
 
@@ -91,10 +107,25 @@ describe("the example application", { timeout: 900_000 }, () => {
   test("a changed ConfigMap or Secret reaches files while the containers run on, and environment after a rollout", async () => {
     const before = await containerIds("web");
     const pod = Object.keys(before)[0]!;
-    await shop("patch", "configmap", "web", "--type=merge", "-p", JSON.stringify({ data: { GREETING: "Good evening", "motd.txt": "Cod is out\n" } }));
+    await shop(
+      "patch",
+      "configmap",
+      "web",
+      "--type=merge",
+      "-p",
+      JSON.stringify({ data: { GREETING: "Good evening", "motd.txt": "Cod is out\n" } }),
+    );
     await shop("patch", "secret", "web", "--type=merge", "-p", JSON.stringify({ stringData: { password: "changed" } }));
-    await eventually("the file of the ConfigMap changes", async () => (await shop("exec", pod, "--", "cat", "/etc/greeting/motd.txt")) === "Cod is out\n", 90_000);
-    await eventually("the file of the Secret changes", async () => (await shop("exec", pod, "--", "cat", "/etc/credentials/password")) === "changed", 90_000);
+    await eventually(
+      "the file of the ConfigMap changes",
+      async () => (await shop("exec", pod, "--", "cat", "/etc/greeting/motd.txt")) === "Cod is out\n",
+      90_000,
+    );
+    await eventually(
+      "the file of the Secret changes",
+      async () => (await shop("exec", pod, "--", "cat", "/etc/credentials/password")) === "changed",
+      90_000,
+    );
     assert.equal((await shop("exec", pod, "--", "printenv", "PASSWORD")).trim(), "change-me");
     assert.match((await request(throughIngress())).body, /^Welcome to the shop/);
     assert.deepEqual(await containerIds("web"), before);
@@ -156,7 +187,9 @@ describe("the example application", { timeout: 900_000 }, () => {
 
     await shop("set", "image", "deployment/web", "web=127.0.0.1:1/none:1");
     const stuck = await eventually("the new pod cannot pull its image", async () =>
-      (await pods("web")).find((pod) => /ErrImagePull|ImagePullBackOff/.test(pod.status?.containerStatuses?.[0]?.state?.waiting?.reason ?? "")),
+      (await pods("web")).find((pod) =>
+        /ErrImagePull|ImagePullBackOff/.test(pod.status?.containerStatuses?.[0]?.state?.waiting?.reason ?? ""),
+      ),
     );
     assert.ok(stuck);
     const { code } = await cluster.tryKubectl(["-n", "shop", "rollout", "status", "deployment/web", "--timeout=3s"]);
@@ -175,7 +208,12 @@ describe("the example application", { timeout: 900_000 }, () => {
     let writing = true;
     const writer = (async () => {
       for (let i = 0; writing; i++) {
-        const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: `kept-${i}`, namespace: "shop" }, data: { i: String(i) } };
+        const object = {
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata: { name: `kept-${i}`, namespace: "shop" },
+          data: { i: String(i) },
+        };
         const { code, stderr } = await cluster.tryKubectl(["create", "-f", "-"], { input: JSON.stringify(object) });
         if (code === 0 || /AlreadyExists/.test(stderr)) acknowledged.push(object.metadata.name);
       }
@@ -188,8 +226,13 @@ describe("the example application", { timeout: 900_000 }, () => {
     writing = false;
     await writer;
     assert.ok(acknowledged.length > 5, `only ${acknowledged.length} objects were made`);
-    const present = new Set((await read<{ items: { metadata: { name: string } }[] }>("configmaps")).items.map((item) => item.metadata.name));
-    assert.deepEqual(acknowledged.filter((name) => !present.has(name)), []);
+    const present = new Set(
+      (await read<{ items: { metadata: { name: string } }[] }>("configmaps")).items.map((item) => item.metadata.name),
+    );
+    assert.deepEqual(
+      acknowledged.filter((name) => !present.has(name)),
+      [],
+    );
     await shop("rollout", "status", "deployment/web", "--timeout=60s");
     assert.deepEqual({ ...(await containerIds("db")), ...(await containerIds("web")) }, containers);
     for (const pod of [...(await pods("web")), ...(await pods("db"))]) {

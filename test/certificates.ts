@@ -16,5 +16,8 @@ export async function selfSigned(name: string): Promise<{ certPem: string; keyPe
   });
   const pkcs8 = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
   const lines = pkcs8.match(/.{1,64}/g)!.join("\n");
-  return { certPem: certificate.toString("pem"), keyPem: `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n` };
+  return {
+    certPem: certificate.toString("pem"),
+    keyPem: `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`,
+  };
 }

@@ -122,7 +122,12 @@ test("a Deployment rolls from one template to the next and keeps the old Replica
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name: "web", namespace: "default" },
-    spec: { replicas: 3, selector: { matchLabels: { app: "web" } }, template: template({ app: "web" }) },
+    spec: {
+      replicas: 3,
+      progressDeadlineSeconds: 600,
+      selector: { matchLabels: { app: "web" } },
+      template: template({ app: "web" }),
+    },
   });
   const done = (object: Deployment | undefined) =>
     object?.status?.conditions?.find(({ type }) => type === "Progressing")?.reason === "NewReplicaSetAvailable" &&

@@ -11,15 +11,22 @@ import type { ClusterSettings } from "../src/cluster.ts";
 
 const root = join(import.meta.dirname, "..");
 
+export interface KubectlOptions {
+  readonly input?: string;
+  /** Path of the kubectl; the one on PATH unless given, or else Debian's. */
+  readonly binary?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface TestCluster extends AsyncDisposable {
   readonly name: string;
   readonly dataDir: string;
   readonly settings: ClusterSettings;
   readonly kubeconfig: string;
   /** Runs kubectl against the cluster; a failing command throws with what it printed. `input` goes to its stdin. */
-  kubectl(args: readonly string[], options?: { input?: string; binary?: string }): Promise<string>;
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>;
   /** The same, returning code and output whatever it is. */
-  tryKubectl(args: readonly string[], options?: { input?: string; binary?: string }): Promise<RunResult>;
+  tryKubectl(args: readonly string[], options?: KubectlOptions): Promise<RunResult>;
   /** Runs the knarr command against the cluster. */
   knarr(args: readonly string[], options?: { input?: string }): Promise<string>;
   /** Ends the Knarr process with a signal and waits until it is gone. */
@@ -45,7 +52,16 @@ export async function startTestCluster(label: string, flags: readonly string[] =
   const kubeconfig = join(dataDir, "kubeconfig");
 
   const start = async () => {
-    const options = ["--log-format", "json", "--log-level", "warn", "--http-port", String(ports[0]), "--https-port", String(ports[1])];
+    const options = [
+      "--log-format",
+      "json",
+      "--log-level",
+      "warn",
+      "--http-port",
+      String(ports[0]),
+      "--https-port",
+      String(ports[1]),
+    ];
     const started = spawn(knarr, ["up", ...place, ...options, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     child = started;
     const from = printed.length;
@@ -56,7 +72,9 @@ export async function startTestCluster(label: string, flags: readonly string[] =
       };
       started.stdout.on("data", onData);
       started.stderr.on("data", onData);
-      started.once("exit", (code, signal) => reject(new Error(`knarr ended (${signal ?? code}) before it was ready:\n${printed.slice(from)}`)));
+      started.once("exit", (code, signal) =>
+        reject(new Error(`knarr ended (${signal ?? code}) before it was ready:\n${printed.slice(from)}`)),
+      );
     });
   };
   const kill = async (signal: NodeJS.Signals) => {
@@ -81,7 +99,11 @@ export async function startTestCluster(label: string, flags: readonly string[] =
   const kubectl = findCommand("kubectl");
   const tryKubectl: TestCluster["tryKubectl"] = async (args, options = {}) => {
     const binary = options.binary ?? kubectl ?? (await oldKubectl());
-    return run(binary, ["--kubeconfig", kubeconfig, "--cache-dir", join(dataDir, "kubectl-cache"), ...args], { input: options.input, timeoutMs: 180_000 });
+    return run(binary, ["--kubeconfig", kubeconfig, "--cache-dir", join(dataDir, "kubectl-cache"), ...args], {
+      input: options.input,
+      env: { ...process.env, ...options.env },
+      timeoutMs: 180_000,
+    });
   };
   return {
     name,
@@ -94,7 +116,8 @@ export async function startTestCluster(label: string, flags: readonly string[] =
       if (code !== 0) throw new Error(`kubectl ${args.join(" ")} failed (${code}): ${stderr}${stdout}`);
       return stdout;
     },
-    knarr: async (args, options) => (await runOrThrow(knarr, [args[0]!, ...place, ...args.slice(1)], { ...options, timeoutMs: 180_000 })).stdout,
+    knarr: async (args, options) =>
+      (await runOrThrow(knarr, [args[0]!, ...place, ...args.slice(1)], { ...options, timeoutMs: 180_000 })).stdout,
     kill,
     start,
     output: () => printed,
@@ -138,7 +161,11 @@ export async function oldKubectl(): Promise<string> {
 }
 
 /** Waits until `check` gives a value (not undefined or false); throws with what was last seen when the time is up. */
-export async function eventually<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, timeoutMs = 60_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 60_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   for (;;) {

@@ -15,6 +15,7 @@ export const kubeconfigOf = ({ dataDir }: Place): string => join(dataDir, "kubec
 /** Throws with a way out when there is no such cluster. */
 export async function connect(place: Place): Promise<HttpsClient & AsyncDisposable> {
   const file = kubeconfigOf(place);
-  if (!existsSync(file)) throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
+  if (!existsSync(file))
+    throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
   return clientFromKubeconfig(file, { component: "knarr" });
 }

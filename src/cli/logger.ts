@@ -14,15 +14,21 @@ export function createLogger(options: {
   readonly colour?: boolean;
   readonly write: (line: string) => void;
 }): Logger {
-  const stream = { write: (line: string) => options.write(options.format === "json" ? line : pretty(line, options.colour ?? false)) };
+  const stream = {
+    write: (line: string) => options.write(options.format === "json" ? line : pretty(line, options.colour ?? false)),
+  };
   const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return pino(settings, stream) as unknown as Logger;
 }
 
 function pretty(line: string, colour: boolean): string {
-  const { level, time, msg, component, err, ...fields } = JSON.parse(line) as Record<string, unknown> & { level: number };
+  const { level, time, msg, component, err, ...fields } = JSON.parse(line) as Record<string, unknown> & {
+    level: number;
+  };
   const paint = (code: number, text: string) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
-  const values = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const values = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
   const problem = err as { stack?: string; message?: string } | undefined;
   const head = `${paint(90, String(time).slice(11, 23))} ${paint(colours[level] ?? 0, levels[level] ?? String(level))}`;
   const text = [component ? `${component}:` : "", msg, paint(90, values.join(" "))].filter(Boolean).join(" ");

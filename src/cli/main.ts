@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defaultDataDir } from "./settings.ts";
 
-const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
+  version: string;
+};
 
 interface ClusterFlags {
   readonly name: string;
@@ -49,19 +51,23 @@ command("up", "start the cluster in the foreground; Ctrl-C stops Knarr and leave
   .option("--node-address <address>", "IPv4 address under which this node is known")
   .option("--pod-cidr <cidr>", "address range of the pods")
   .option("--service-cidr <cidr>", "address range of the Services")
-  .addOption(new Option("--log-level <level>", "least level to log").choices(["debug", "info", "warn", "error"]).default("info"))
+  .addOption(
+    new Option("--log-level <level>", "least level to log").choices(["debug", "info", "warn", "error"]).default("info"),
+  )
   .addOption(new Option("--log-format <format>", "form of the log").choices(["pretty", "json"]))
   .action(async (flags) => (await import("./up.ts")).up({ ...place(flags), version, flags }));
 
-command("down", "stop Knarr and all workloads; data stays")
-  .action(async (flags) => (await import("./teardown.ts")).down(place(flags)));
+command("down", "stop Knarr and all workloads; data stays").action(async (flags) =>
+  (await import("./teardown.ts")).down(place(flags)),
+);
 
 command("reset", "remove everything of the cluster from this machine")
   .option("--yes", "do not ask")
   .action(async (flags) => (await import("./teardown.ts")).reset({ ...place(flags), yes: flags.yes === true }));
 
-command("status", "components, node, addresses and versions")
-  .action(async (flags) => (await import("./status.ts")).status({ ...place(flags), version }));
+command("status", "components, node, addresses and versions").action(async (flags) =>
+  (await import("./status.ts")).status({ ...place(flags), version }),
+);
 
 command("kubeconfig", "print the administrator's kubeconfig")
   .option("--path", "print where it is instead")
@@ -96,10 +102,10 @@ namespaced(command("get <resource> [name]", "show objects"))
     (await import("./resources.ts")).get({ ...place(flags), ...flags, resource, objectName: name }),
   );
 
-namespaced(command("describe <resource> <name>", "show one object with its events"))
-  .action(async (resource: string, name: string, flags) =>
+namespaced(command("describe <resource> <name>", "show one object with its events")).action(
+  async (resource: string, name: string, flags) =>
     (await import("./resources.ts")).describe({ ...place(flags), ...flags, resource, objectName: name }),
-  );
+);
 
 namespaced(command("delete [resource] [name]", "delete objects by name or as named in files"))
   .option("-f, --filename <file>", "file, directory or -", collect, [])
@@ -125,10 +131,11 @@ namespaced(command("exec <pod> [command...]", "run a command in a container"))
     (await import("./streams.ts")).exec({ ...place(flags), ...flags, pod, command: argv }),
   );
 
-namespaced(command("port-forward <target> <ports...>", "make ports of a pod, Deployment or Service reachable on loopback"))
-  .action(async (target: string, ports: string[], flags) =>
-    (await import("./streams.ts")).portForward({ ...place(flags), ...flags, target, ports }),
-  );
+namespaced(
+  command("port-forward <target> <ports...>", "make ports of a pod, Deployment or Service reachable on loopback"),
+).action(async (target: string, ports: string[], flags) =>
+  (await import("./streams.ts")).portForward({ ...place(flags), ...flags, target, ports }),
+);
 
 function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];

@@ -49,9 +49,13 @@ async function readObjects(filenames: readonly string[]): Promise<KubeObject[]> 
   for (const filename of filenames) {
     const files =
       filename !== "-" && statSync(filename).isDirectory()
-        ? readdirSync(filename).filter((f) => /\.(ya?ml|json)$/.test(f)).toSorted().map((f) => join(filename, f))
+        ? readdirSync(filename)
+            .filter((f) => /\.(ya?ml|json)$/.test(f))
+            .toSorted()
+            .map((f) => join(filename, f))
         : [filename];
-    for (const file of files) objects.push(...parseObjects(file, file === "-" ? await text(process.stdin) : readFileSync(file, "utf8")));
+    for (const file of files)
+      objects.push(...parseObjects(file, file === "-" ? await text(process.stdin) : readFileSync(file, "utf8")));
   }
   if (objects.length === 0) throw new Error(`no objects in ${filenames.join(", ")}`);
   return objects;
@@ -76,7 +80,8 @@ function kindOf(object: KubeObject): AnyKind {
   return kind;
 }
 
-const title = (kind: AnyKind, name: string) => `${kind.plural === kind.singular ? kind.plural : kind.singular}${kind.group ? `.${kind.group}` : ""}/${name}`;
+const title = (kind: AnyKind, name: string) =>
+  `${kind.plural === kind.singular ? kind.plural : kind.singular}${kind.group ? `.${kind.group}` : ""}/${name}`;
 
 export async function apply(options: Place & { namespace: string; filename: string[] }): Promise<void> {
   const objects = await readObjects(options.filename);
@@ -87,7 +92,11 @@ export async function apply(options: Place & { namespace: string; filename: stri
     if (!name) throw new Error(`an object of kind ${object.kind} has no metadata.name`);
     const namespace = kind.namespaced ? (object.metadata.namespace ?? options.namespace) : undefined;
     const before = await client.get(kind, name, namespace).catch(absent);
-    const after = await client.patch(kind, { name, namespace }, "apply", object, { fieldManager: "knarr", force: true, fieldValidation: "Strict" });
+    const after = await client.patch(kind, { name, namespace }, "apply", object, {
+      fieldManager: "knarr",
+      force: true,
+      fieldValidation: "Strict",
+    });
     const same = before?.metadata.resourceVersion === after.metadata.resourceVersion;
     console.log(`${title(kind, name)} ${before === undefined ? "created" : same ? "unchanged" : "configured"}`);
   }
@@ -111,7 +120,11 @@ export async function remove(
   await using client = await connect(options);
   for (const { kind, name, namespace } of targets) {
     const scope = kind.namespaced ? namespace : undefined;
-    await client.delete(kind, { name, namespace: scope }, { gracePeriodSeconds: options.gracePeriod, propagationPolicy: "Background" });
+    await client.delete(
+      kind,
+      { name, namespace: scope },
+      { gracePeriodSeconds: options.gracePeriod, propagationPolicy: "Background" },
+    );
     console.log(`${title(kind, name)} deleted`);
     if (options.wait) await untilGone(client, kind, name, scope);
   }
@@ -123,11 +136,21 @@ function namedTarget(resource: string, objectName: string | undefined, namespace
   return { kind, name, namespace };
 }
 
-async function untilGone(client: HttpsClient, kind: AnyKind, name: string, namespace: string | undefined): Promise<void> {
+async function untilGone(
+  client: HttpsClient,
+  kind: AnyKind,
+  name: string,
+  namespace: string | undefined,
+): Promise<void> {
   const stop = new AbortController();
   const current = await client.list(kind, { namespace, fieldSelector: `metadata.name=${name}` });
   if (current.items.length === 0) return;
-  const options = { namespace, fieldSelector: `metadata.name=${name}`, resourceVersion: current.metadata.resourceVersion, signal: stop.signal };
+  const options = {
+    namespace,
+    fieldSelector: `metadata.name=${name}`,
+    resourceVersion: current.metadata.resourceVersion,
+    signal: stop.signal,
+  };
   for await (const event of client.watch(kind, options)) if (event.type === "DELETED") break;
   stop.abort();
 }
@@ -146,7 +169,8 @@ export async function get(
 ): Promise<void> {
   const { kind, name } = splitTarget(options.resource, options.objectName);
   const format = options.output ?? "table";
-  if (!["table", "wide", "yaml", "json", "name"].includes(format)) throw new Error(`no output format "${format}": wide, yaml, json or name`);
+  if (!["table", "wide", "yaml", "json", "name"].includes(format))
+    throw new Error(`no output format "${format}": wide, yaml, json or name`);
   await using client = await connect(options);
   const everywhere = options.allNamespaces === true && kind.namespaced;
   const query = new URLSearchParams();
@@ -158,7 +182,8 @@ export async function get(
   }
   const accept = format === "table" || format === "wide" ? tableType : "application/json";
   const answer = await client.request("GET", `${path}?${query}`, { headers: { accept } });
-  if (options.watch) return printWatch(answer.body, { wide: format === "wide", everywhere, table: accept === tableType });
+  if (options.watch)
+    return printWatch(answer.body, { wide: format === "wide", everywhere, table: accept === tableType });
   const body = JSON.parse(await text(answer.body)) as unknown;
   if (format === "yaml") return console.log(stringify(body).trimEnd());
   if (format === "json") return console.log(JSON.stringify(body, null, 2));
@@ -168,12 +193,15 @@ export async function get(
     return;
   }
   const table = body as Table;
-  if (table.rows.length === 0) return console.error(everywhere ? "No resources found" : `No resources found in ${options.namespace} namespace.`);
+  if (table.rows.length === 0)
+    return console.error(everywhere ? "No resources found" : `No resources found in ${options.namespace} namespace.`);
   printRows(table, { wide: format === "wide", everywhere, header: true });
 }
 
 function printRows(table: Table, options: { wide: boolean; everywhere: boolean; header: boolean }): void {
-  const shown = table.columnDefinitions.map((column, index) => ({ ...column, index })).filter((c) => options.wide || c.priority === 0);
+  const shown = table.columnDefinitions
+    .map((column, index) => ({ ...column, index }))
+    .filter((c) => options.wide || c.priority === 0);
   const header = [...(options.everywhere ? ["NAMESPACE"] : []), ...shown.map((c) => c.name.toUpperCase())];
   const rows = table.rows.map((row) => [
     ...(options.everywhere ? [row.object.metadata.namespace ?? ""] : []),
@@ -184,10 +212,18 @@ function printRows(table: Table, options: { wide: boolean; everywhere: boolean; 
 
 function alignColumns(rows: readonly string[][]): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]! + 3)).join("").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]! + 3))
+      .join("")
+      .trimEnd(),
+  );
 }
 
-async function printWatch(body: AsyncIterable<Buffer>, options: { wide: boolean; everywhere: boolean; table: boolean }): Promise<void> {
+async function printWatch(
+  body: AsyncIterable<Buffer>,
+  options: { wide: boolean; everywhere: boolean; table: boolean },
+): Promise<void> {
   let rest = "";
   let columns: Table["columnDefinitions"] | undefined;
   for await (const chunk of body) {
@@ -197,7 +233,10 @@ async function printWatch(body: AsyncIterable<Buffer>, options: { wide: boolean;
       const { object } = JSON.parse(line) as { object: Table };
       if (!options.table) console.log(line);
       else {
-        printRows({ ...object, columnDefinitions: object.columnDefinitions ?? columns! }, { ...options, header: columns === undefined });
+        printRows(
+          { ...object, columnDefinitions: object.columnDefinitions ?? columns! },
+          { ...options, header: columns === undefined },
+        );
         columns ??= object.columnDefinitions;
       }
     }
@@ -213,8 +252,18 @@ export async function describe(options: Target): Promise<void> {
   const object = (await client.get(kind, name!, namespace)) as KubeObject & Record<string, unknown>;
   const { apiVersion, kind: _, metadata, ...rest } = object;
   const { labels, annotations, managedFields: __, name: ___, namespace: ____, ...other } = metadata;
-  const shown = { Name: metadata.name, Namespace: namespace, Kind: `${object.kind} (${apiVersion})`, Labels: labels, Annotations: annotations, Metadata: other, ...rest };
-  console.log(stringify(Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined))).trimEnd());
+  const shown = {
+    Name: metadata.name,
+    Namespace: namespace,
+    Kind: `${object.kind} (${apiVersion})`,
+    Labels: labels,
+    Annotations: annotations,
+    Metadata: other,
+    ...rest,
+  };
+  console.log(
+    stringify(Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined))).trimEnd(),
+  );
   const selector = `involvedObject.kind=${kind.kind},involvedObject.name=${name}`;
   const events = await client.list(Event, { namespace: namespace ?? "default", fieldSelector: selector });
   if (events.items.length === 0) return console.log("Events: none");

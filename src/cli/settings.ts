@@ -25,7 +25,11 @@ export function readSettings(dataDir: string): ClusterSettings | undefined {
 }
 
 /** The cluster's settings, chosen and written when there are none; overrides given on the command line are kept. */
-export async function ensureSettings(name: string, dataDir: string, overrides: SettingsOverrides): Promise<ClusterSettings> {
+export async function ensureSettings(
+  name: string,
+  dataDir: string,
+  overrides: SettingsOverrides,
+): Promise<ClusterSettings> {
   const directory = resolve(dataDir);
   const stored = readSettings(directory);
   if (stored && stored.name !== name) {
@@ -53,7 +57,9 @@ function readRegistry(): Registry {
 /** Every other cluster known on this machine whose directory still exists. */
 function otherClusters(name: string): Registry {
   return Object.fromEntries(
-    Object.entries(readRegistry()).filter(([other, { dataDir }]) => other !== name && existsSync(settingsFile(dataDir))),
+    Object.entries(readRegistry()).filter(
+      ([other, { dataDir }]) => other !== name && existsSync(settingsFile(dataDir)),
+    ),
   );
 }
 
@@ -73,13 +79,16 @@ async function chooseSettings(name: string, dataDir: string): Promise<ClusterSet
   const taken = new Set(Object.values(others).map(({ index }) => index));
   let index = 0;
   while (index < maxClusters && (taken.has(index) || rangeInUse(index))) index++;
-  if (index === maxClusters) throw new Error("no free address range for another cluster; remove one with `knarr reset`");
+  if (index === maxClusters)
+    throw new Error("no free address range for another cluster; remove one with `knarr reset`");
   mkdirSync(dirname(registryFile()), { recursive: true, mode: 0o700 });
   writeAtomically(registryFile(), { ...others, [name]: { dataDir, index } });
   const bridge = index === 0 ? "knarr0" : `knarr${index}`;
   return {
     name,
-    nodeName: hostname().toLowerCase().replace(/[^a-z0-9.-]/g, "-"),
+    nodeName: hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9.-]/g, "-"),
     nodeAddress: machineAddress() ?? `10.${podRange(index)}.0.1`,
     apiPort: await freePort(6443 + index),
     httpPort: index === 0 ? 80 : 18080 + index,

@@ -19,7 +19,10 @@ export async function status({ version, ...place }: Place & { version: string })
   print([
     ["cluster", `${place.name} (Knarr ${version})`],
     ["data", `${place.dataDir} (store ${megabytes(sizeOf(join(place.dataDir, "store.db")))})`],
-    ["addresses", `pods ${settings.podCidr}, Services ${settings.serviceCidr}, DNS ${dns}, gateway ${gateway} on ${settings.bridge}`],
+    [
+      "addresses",
+      `pods ${settings.podCidr}, Services ${settings.serviceCidr}, DNS ${dns}, gateway ${gateway} on ${settings.bridge}`,
+    ],
     ["ingress", `ports ${settings.httpPort} (HTTP) and ${settings.httpsPort} (HTTPS)`],
     ...processes(place.dataDir, pid),
   ]);
@@ -38,7 +41,10 @@ function processes(dataDir: string, pid: number | undefined): [string, string][]
     ["containerd", runningPid(join(dataDir, "containerd/containerd.pid"))],
     ["haproxy", runningPid(join(dataDir, "ingress/haproxy.pid"))],
   ];
-  return rows.map(([name, id]) => [name, id === undefined ? "not running" : `process ${id}, ${megabytes(residentBytes(id))}`]);
+  return rows.map(([name, id]) => [
+    name,
+    id === undefined ? "not running" : `process ${id}, ${megabytes(residentBytes(id))}`,
+  ]);
 }
 
 async function fromServer(client: HttpsClient, settings: ClusterSettings): Promise<[string, string][]> {
@@ -58,7 +64,10 @@ async function fromServer(client: HttpsClient, settings: ClusterSettings): Promi
       const ready = node.status?.conditions?.find((condition) => condition.type === "Ready");
       const address = node.status?.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "no address";
       const state = ready?.status === "True" ? "Ready" : `not ready: ${ready?.message ?? "never heard of"}`;
-      return ["node", `${node.metadata.name} ${state}, ${address}, ${node.status?.nodeInfo?.containerRuntimeVersion ?? ""}`];
+      return [
+        "node",
+        `${node.metadata.name} ${state}, ${address}, ${node.status?.nodeInfo?.containerRuntimeVersion ?? ""}`,
+      ];
     }),
     ["pods", phases.map(([phase, list]) => `${list!.length} ${phase}`).join(", ") || "none"],
   ];
@@ -67,7 +76,8 @@ async function fromServer(client: HttpsClient, settings: ClusterSettings): Promi
 /** Prints the kubeconfig, or its path. */
 export async function kubeconfig({ path, ...place }: Place & { path: boolean }): Promise<void> {
   const file = kubeconfigOf(place);
-  if (!existsSync(file)) throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
+  if (!existsSync(file))
+    throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
   console.log(path ? file : readFileSync(file, "utf8").trimEnd());
 }
 

@@ -44,13 +44,28 @@ export async function up(options: { name: string; dataDir: string; version: stri
   const format = flags.logFormat ?? (onTerminal ? "pretty" : "json");
   const logFile = createWriteStream(join(dataDir, "knarr.log"), { flags: "a", mode: 0o600 });
   // On a terminal the log would drown the progress lines, so only warnings go there; the file has everything.
-  const shown = createLogger({ level: onTerminal ? "warn" : flags.logLevel, format, colour: onTerminal, write: (l) => process.stderr.write(l) });
-  const log = onTerminal ? tee(shown, createLogger({ level: flags.logLevel, format: "json", write: (l) => logFile.write(l) })) : shown;
+  const shown = createLogger({
+    level: onTerminal ? "warn" : flags.logLevel,
+    format,
+    colour: onTerminal,
+    write: (l) => process.stderr.write(l),
+  });
+  const log = onTerminal
+    ? tee(shown, createLogger({ level: flags.logLevel, format: "json", write: (l) => logFile.write(l) }))
+    : shown;
 
   const progress = (step: string) => console.log(`${seconds(performance.now())}  ${step}`);
   console.log(`Knarr ${version}: cluster "${name}" in ${dataDir}`);
   const { startCluster } = await import("../cluster.ts");
-  const cluster = await startCluster({ settings, dataDir, version, clock: realClock, log, controlPlaneOnly, onProgress: progress });
+  const cluster = await startCluster({
+    settings,
+    dataDir,
+    version,
+    clock: realClock,
+    log,
+    controlPlaneOnly,
+    onProgress: progress,
+  });
   console.log(farewell(cluster, name, dataDir, controlPlaneOnly));
   await untilSignal();
   console.log("\nstopping Knarr; containers stay (knarr down stops them)");
@@ -70,7 +85,9 @@ function requireNodeAbilities(): void {
 }
 
 async function ensurePackages(flags: UpFlags): Promise<void> {
-  const missing = missingRequirements().filter((r) => !(flags.containerRuntimeEndpoint && /containerd|runc/.test(r.package)));
+  const missing = missingRequirements().filter(
+    (r) => !(flags.containerRuntimeEndpoint && /containerd|runc/.test(r.package)),
+  );
   if (missing.length === 0) return;
   const list = missing.map((r) => `${r.package} (${r.why})`).join(", ");
   if (!flags.install || !canInstallPackages()) {
@@ -104,7 +121,9 @@ function farewell(cluster: Cluster, name: string, dataDir: string, controlPlaneO
     "  kubectl get nodes,pods -A",
     `or, without kubectl:`,
     `  ./knarr get nodes${which}`,
-    controlPlaneOnly ? "No containers run here (--control-plane-only)." : `  ./knarr apply -f examples/01-pod.yaml${which}`,
+    controlPlaneOnly
+      ? "No containers run here (--control-plane-only)."
+      : `  ./knarr apply -f examples/01-pod.yaml${which}`,
     "Ctrl-C stops Knarr; containers go on and are found again at the next start.",
   ].join("\n");
 }
