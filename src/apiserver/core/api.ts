@@ -5,6 +5,7 @@ import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
+import { followAggregation } from "../rbac/aggregation.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { special } from "../special/index.ts";
@@ -48,6 +49,7 @@ export function createApi(options: ApiOptions): Api {
     inFlight: new Map(),
   });
   const core: Core = { store, kinds, clock, log, authorizer, admission, tokens, rootCaPem, clusterDomain };
+  followAggregation(store, log);
   return {
     authorizer,
     get: (context, kind, target) => get(core, context, kind, target),
