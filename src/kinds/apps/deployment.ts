@@ -1,9 +1,89 @@
 // Deployment: keeps a number of equal pods running and rolls out changes.
+// Follows kubernetes v1.36 pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go (Deployment).
 import type * as apps from "../generated/apps.v1.ts";
-import { formatLabelSelector } from "../../machinery/selector.ts";
+import { forbiddenField, invalidValue, notSupported, required } from "../../machinery/field.ts";
+import { type Errors, notNegative, unchanged } from "../checks.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defaultPodTemplate } from "../core/pod/defaults.ts";
+import { intOrPercentErrors, isZero, shareErrors } from "../int-or-percent.ts";
 import { defineKind } from "../kind.ts";
+import { ownSelectorErrors, ownTemplateErrors, scalable, selectorColumn, templateColumns } from "./workload.ts";
 
 export type Deployment = apps.Deployment;
+
+function setDefaults({ spec }: Deployment): void {
+  if (!spec) return;
+  spec.replicas ??= 1;
+  spec.strategy ??= {};
+  spec.strategy.type ||= "RollingUpdate";
+  if (spec.strategy.type === "RollingUpdate") {
+    spec.strategy.rollingUpdate = { maxUnavailable: "25%", maxSurge: "25%", ...spec.strategy.rollingUpdate };
+  }
+  spec.revisionHistoryLimit ??= 10;
+  spec.progressDeadlineSeconds ??= 600;
+  defaultPodTemplate(spec.template);
+}
+
+function strategyErrors({ type, rollingUpdate }: apps.DeploymentStrategy): Errors {
+  const at = "spec.strategy";
+  if (type === "Recreate") {
+    const text = "may not be specified when strategy `type` is 'Recreate'";
+    return rollingUpdate ? [forbiddenField(`${at}.rollingUpdate`, text)] : [];
+  }
+  if (type !== "RollingUpdate") return [notSupported(`${at}.type`, type ?? "", ["Recreate", "RollingUpdate"])];
+  if (!rollingUpdate) return [required(`${at}.rollingUpdate`, "this should be defaulted and never be nil")];
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  const here = `${at}.rollingUpdate`;
+  const errors = [
+    ...shareErrors(`${here}.maxUnavailable`, maxUnavailable),
+    ...intOrPercentErrors(`${here}.maxSurge`, maxSurge),
+  ];
+  if (isZero(maxUnavailable) && isZero(maxSurge)) {
+    errors.push(invalidValue(`${here}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0"));
+  }
+  return errors;
+}
+
+function validate({ spec }: Deployment): Errors {
+  if (!spec) return [required("spec.selector"), required("spec.template")];
+  const errors = [
+    ...notNegative("spec.replicas", spec.replicas),
+    ...ownSelectorErrors(spec.selector, "deployment"),
+    ...ownTemplateErrors(spec.template, spec.selector, "ReplicaSet"),
+    ...strategyErrors(spec.strategy ?? {}),
+    ...notNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
+    ...notNegative("spec.progressDeadlineSeconds", spec.progressDeadlineSeconds),
+  ];
+  const deadline = spec.progressDeadlineSeconds;
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
+    errors.push(invalidValue("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
+  }
+  return errors;
+}
+
+function validateStatusUpdate({ status }: Deployment, old: Deployment): Errors {
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status ?? {};
+  const errors = [
+    ...notNegative("status.replicas", replicas),
+    ...notNegative("status.updatedReplicas", updatedReplicas),
+    ...notNegative("status.readyReplicas", readyReplicas),
+    ...notNegative("status.availableReplicas", availableReplicas),
+    ...notNegative("status.observedGeneration", status?.observedGeneration),
+  ];
+  const atMost = (field: string, value: number, limit: number, than: string) => {
+    if (value > limit) errors.push(invalidValue(`status.${field}`, value, `cannot be greater than ${than}`));
+  };
+  atMost("updatedReplicas", updatedReplicas, replicas, "status.replicas");
+  atMost("readyReplicas", readyReplicas, replicas, "status.replicas");
+  atMost("availableReplicas", availableReplicas, replicas, "status.replicas");
+  atMost("availableReplicas", availableReplicas, readyReplicas, "readyReplicas");
+  const collisions = status?.collisionCount ?? 0;
+  if (collisions < (old.status?.collisionCount ?? 0)) {
+    errors.push(invalidValue("status.collisionCount", collisions, "cannot be decremented"));
+  }
+  return errors;
+}
 
 export const Deployment = defineKind<apps.Deployment>({
   group: "apps",
@@ -13,17 +93,21 @@ export const Deployment = defineKind<apps.Deployment>({
   shortNames: ["deploy"],
   categories: ["all"],
   hasGeneration: true,
-  subresources: {
-    status: true,
-    scale: {
-      get: (o) => ({
-        specReplicas: o.spec?.replicas ?? 0,
-        statusReplicas: o.status?.replicas ?? 0,
-        selector: formatLabelSelector(o.spec?.selector),
-      }),
-      set: (draft, replicas) => {
-        if (draft.spec) draft.spec.replicas = replicas;
-      },
-    },
+  subresources: scalable<apps.Deployment>(),
+  columns: [
+    nameColumn,
+    column("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
+    column("Up-to-date", ({ status }) => status?.updatedReplicas ?? 0),
+    column("Available", ({ status }) => status?.availableReplicas ?? 0),
+    ageColumn,
+    ...templateColumns<Deployment>(({ spec }) => spec?.template),
+    selectorColumn<Deployment>(({ spec }) => spec?.selector),
+  ],
+  defaults: setDefaults,
+  prepareForCreate: (draft) => {
+    draft.status = {};
   },
+  validate,
+  validateUpdate: (next, old) => unchanged("spec.selector", next.spec?.selector, old.spec?.selector),
+  validateStatusUpdate,
 });

@@ -1,9 +1,120 @@
 // StatefulSet: pods with names and volumes that stay.
+// Follows kubernetes v1.36 pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go (StatefulSet).
 import type * as apps from "../generated/apps.v1.ts";
-import { formatLabelSelector } from "../../machinery/selector.ts";
+import { semanticEqual } from "../../machinery/equal.ts";
+import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
+import { each, type Errors, notNegative, oneOf, present } from "../checks.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { validateClaimSpec } from "../core/persistent-volume-claim-validation.ts";
+import { defaultPodTemplate } from "../core/pod/defaults.ts";
+import { isZero, shareErrors } from "../int-or-percent.ts";
 import { defineKind } from "../kind.ts";
+import { ownSelectorErrors, ownTemplateErrors, scalable, templateColumns } from "./workload.ts";
 
 export type StatefulSet = apps.StatefulSet;
+
+function setDefaults({ spec }: StatefulSet): void {
+  if (!spec) return;
+  spec.podManagementPolicy ||= "OrderedReady";
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= "RollingUpdate";
+  if (spec.updateStrategy.type === "RollingUpdate") {
+    spec.updateStrategy.rollingUpdate = { partition: 0, ...spec.updateStrategy.rollingUpdate };
+  }
+  spec.persistentVolumeClaimRetentionPolicy ??= {};
+  spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
+  spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= "Retain";
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= 10;
+  defaultPodTemplate(spec.template);
+  for (const claim of spec.volumeClaimTemplates ?? []) {
+    claim.apiVersion = "v1";
+    claim.kind = "PersistentVolumeClaim";
+    if (claim.spec) claim.spec.volumeMode ??= "Filesystem";
+    claim.status = { ...claim.status, phase: claim.status?.phase || "Pending" };
+  }
+}
+
+function strategyErrors(spec: apps.StatefulSetSpec): Errors {
+  const { type, rollingUpdate } = spec.updateStrategy ?? {};
+  const at = "spec.updateStrategy";
+  if (!type) return [required(at)];
+  if (type === "OnDelete") {
+    const text = "only allowed for updateStrategy 'RollingUpdate'";
+    return rollingUpdate ? [invalidValue(`${at}.rollingUpdate`, rollingUpdate, text)] : [];
+  }
+  if (type !== "RollingUpdate") {
+    return [invalidValue(at, spec.updateStrategy, "must be 'RollingUpdate' or 'OnDelete'")];
+  }
+  const here = `${at}.rollingUpdate`;
+  const unavailable = rollingUpdate?.maxUnavailable;
+  const errors = [
+    ...notNegative(`${here}.partition`, rollingUpdate?.partition),
+    ...shareErrors(`${here}.maxUnavailable`, unavailable),
+  ];
+  if (unavailable !== undefined && isZero(unavailable)) {
+    errors.push(invalidValue(`${here}.maxUnavailable`, unavailable, "cannot be 0"));
+  }
+  return errors;
+}
+
+function validate({ spec }: StatefulSet): Errors {
+  if (!spec) return [required("spec.selector"), required("spec.template")];
+  const errors: Errors = [];
+  const policy = spec.podManagementPolicy;
+  if (!policy) errors.push(required("spec.podManagementPolicy"));
+  else if (policy !== "OrderedReady" && policy !== "Parallel") {
+    errors.push(invalidValue("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
+  }
+  const retention = "spec.persistentVolumeClaimRetentionPolicy";
+  const { whenDeleted, whenScaled } = spec.persistentVolumeClaimRetentionPolicy ?? {};
+  return [
+    ...errors,
+    ...strategyErrors(spec),
+    ...oneOf(`${retention}.whenDeleted`, whenDeleted, ["Retain", "Delete"]),
+    ...oneOf(`${retention}.whenScaled`, whenScaled, ["Retain", "Delete"]),
+    ...notNegative("spec.replicas", spec.replicas),
+    ...notNegative("spec.minReadySeconds", spec.minReadySeconds),
+    ...notNegative("spec.ordinals.start", spec.ordinals?.start),
+    ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
+    ...ownSelectorErrors(spec.selector, "statefulset"),
+    ...ownTemplateErrors(spec.template, spec.selector, "StatefulSet"),
+    ...each("spec.volumeClaimTemplates", spec.volumeClaimTemplates, (at, claim) => [
+      ...present(path(at, "metadata", "name"), claim.metadata?.name),
+      ...(claim.spec ? validateClaimSpec(claim.spec, path(at, "spec")) : [required(path(at, "spec"))]),
+    ]),
+  ];
+}
+
+const changeable = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+] as const;
+
+function validateUpdate(next: StatefulSet, old: StatefulSet): Errors {
+  const fixed = ({ spec }: StatefulSet) =>
+    Object.fromEntries(Object.entries(spec ?? {}).filter(([field]) => !changeable.some((name) => name === field)));
+  if (semanticEqual(fixed(next), fixed(old))) return [];
+  const names = changeable.slice(0, -1).map((name) => `'${name}'`);
+  const text = `updates to statefulset spec for fields other than ${names.join(", ")} and '${changeable.at(-1)}' are forbidden`;
+  return [forbiddenField("spec", text)];
+}
+
+function validateStatusUpdate({ status }: StatefulSet): Errors {
+  const replicas = status?.replicas ?? 0;
+  const errors = notNegative("status.replicas", replicas);
+  for (const field of ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const) {
+    const count = status?.[field] ?? 0;
+    errors.push(...notNegative(`status.${field}`, count));
+    if (count > replicas) errors.push(invalidValue(`status.${field}`, count, "cannot be greater than status.replicas"));
+  }
+  return errors;
+}
 
 export const StatefulSet = defineKind<apps.StatefulSet>({
   group: "apps",
@@ -14,17 +125,18 @@ export const StatefulSet = defineKind<apps.StatefulSet>({
   shortNames: ["sts"],
   categories: ["all"],
   hasGeneration: true,
-  subresources: {
-    status: true,
-    scale: {
-      get: (o) => ({
-        specReplicas: o.spec?.replicas ?? 0,
-        statusReplicas: o.status?.replicas ?? 0,
-        selector: formatLabelSelector(o.spec?.selector),
-      }),
-      set: (draft, replicas) => {
-        if (draft.spec) draft.spec.replicas = replicas;
-      },
-    },
+  subresources: scalable<apps.StatefulSet>(),
+  columns: [
+    nameColumn,
+    column("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
+    ageColumn,
+    ...templateColumns<StatefulSet>(({ spec }) => spec?.template),
+  ],
+  defaults: setDefaults,
+  prepareForCreate: (draft) => {
+    draft.status = { replicas: 0, availableReplicas: 0 };
   },
+  validate,
+  validateUpdate,
+  validateStatusUpdate,
 });
