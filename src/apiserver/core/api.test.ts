@@ -6,7 +6,7 @@ import { isReason } from "../../machinery/errors.ts";
 import { asAdmin, testApi } from "../testing.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any
-const draft = (object: object): any => object;
+const draft = (object: object): any => structuredClone(object);
 const configMap = (name: string, data: Record<string, string> = {}) =>
   draft({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data });
 const none = {};

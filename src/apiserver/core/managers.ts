@@ -37,7 +37,10 @@ export function ignoredFields(kind: AnyKind, subresource: string): Fields | unde
   return kind.subresources?.status ? statusFields : undefined;
 }
 
-/** Records the write of `draft` over `old` in the draft. */
+/**
+ * Records the write of `draft` over `old` in the draft. Objects that in-process components create carry no records until
+ * somebody else writes to them: most pods are such, and the records would be a third of their bytes.
+ */
 export function trackManagers(
   core: Core,
   context: RequestContext,
@@ -46,6 +49,7 @@ export function trackManagers(
   old: KubeObject | undefined,
   parameters: TrackedParameters,
 ): void {
+  if (context.trusted && !parameters.managedFields && !old?.metadata.managedFields) return;
   const subresource = parameters.subresource ?? "";
   const ignored = ignoredFields(kind, subresource);
   const managedFields =
