@@ -55,9 +55,13 @@ export function wordsOf(name: string): string {
     .join(" ");
 }
 
-const sentence = (name: string, facts: FieldFacts): string => {
+function titleOf(name: string): string {
   const words = wordsOf(name);
-  const text = `${words[0]!.toUpperCase()}${words.slice(1)}.`;
+  return `${words[0]!.toUpperCase()}${words.slice(1)}`;
+}
+
+const sentence = (name: string, facts: FieldFacts): string => {
+  const text = `${titleOf(name)}.`;
   return facts.listMapKeys ? `${text} Items are told apart by ${facts.listMapKeys.join(" and ")}.` : text;
 };
 
@@ -118,7 +122,7 @@ export function definitionOf(typeName: string, flavor: Flavor): Definition | und
   }
   const short = typeName.slice(typeName.lastIndexOf(".") + 1);
   const schema: Schema = {
-    description: facts.gvk ? `${short} of ${apiVersionOf(facts.gvk)}: ${wordsOf(short)}.` : `${wordsOf(short)}.`,
+    description: facts.gvk ? `${titleOf(short)} of ${apiVersionOf(facts.gvk)}.` : `${titleOf(short)}.`,
     type: "object",
     ...(Object.keys(properties).length > 0 ? { properties } : {}),
     ...(required.length > 0 ? { required } : {}),

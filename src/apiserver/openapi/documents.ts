@@ -18,8 +18,9 @@ export interface OpenApiOptions {
   readonly version: string;
 }
 
-const protobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-const protobufV2Old = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/** What clients ask for; as a Content-Type it is not valid to strict parsers, so answers carry the other spelling. */
+const protobufV2Asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const protobufV2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** The `documents` handler of the router: undefined for other paths. */
 export function createOpenApi(
@@ -49,7 +50,7 @@ async function answerV2(options: OpenApiOptions, request: EdgeRequest, cached: C
   const json = () => cached("v2", async () => Buffer.from(JSON.stringify(await documentV2(options))));
   for (const { type } of parseAccept(request.headers.accept ?? "*/*")) {
     if (acceptsJson(type)) return tagged(request, await json(), jsonType);
-    if (type !== protobufV2 && type !== protobufV2Old) continue;
+    if (type !== protobufV2 && type !== protobufV2Asked) continue;
     const bytes = await cached("v2 protobuf", async () => {
       const { encodeDocument } = await import("./protobuf.ts");
       return encodeDocument(await documentV2(options));
