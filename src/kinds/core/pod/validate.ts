@@ -52,7 +52,7 @@ function validateDns(spec: PodSpec, at: string): Errors {
     each(path(here, "searches"), searches, (each_, domain) =>
       domain === "."
         ? []
-        : complaints(each_, domain, dnsSubdomainErrors(domain.replace(/\.$/, "").replaceAll("_", "-"))),
+        : complaints(each_, domain, dnsSubdomainErrors(domain.replace(/\.$/, "").replaceAll("_", "x"))),
     ),
     each(path(here, "options"), config.options, (each_, option) => present(path(each_, "name"), option.name)),
   );
