@@ -8,6 +8,7 @@ import { admissionPlugins } from "../admission/index.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
+import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
 import type { Api, TokenIssuer } from "../types.ts";
 import type { Core } from "./core.ts";
@@ -55,9 +56,11 @@ export function createApi(options: ApiOptions): Api {
     get: (context, kind, target) => get(core, context, kind, target),
     list: (context, kind, parameters) => list(core, context, kind, parameters),
     create: (context, kind, namespace, draft, parameters) =>
-      kind.virtual
-        ? answerReview(core, context, kind, namespace, draft, parameters)
-        : create(core, context, kind, namespace, draft, parameters),
+      kind.virtual && kind.plural === "bindings"
+        ? createBinding(core, context, namespace, draft, parameters)
+        : kind.virtual
+          ? answerReview(core, context, kind, namespace, draft, parameters)
+          : create(core, context, kind, namespace, draft, parameters),
     update: (context, kind, target, draft, parameters) => update(core, context, kind, target, draft, parameters),
     patch: (context, kind, target, type, value, parameters) =>
       patch(core, context, kind, target, type, value, parameters),

@@ -12,6 +12,9 @@ export function denialOf(attributes: Attributes, reason: string): string {
   return reason ? `${text}: ${reason}` : text;
 }
 
+// A namespace counts as being in itself, so that a RoleBinding in it can allow to read it.
+const isNamespaces = (kind: AnyKind) => kind.group === "" && kind.plural === "namespaces";
+
 /** Throws Forbidden unless the request is trusted or the authorizer allows it. */
 export function authorize(
   authorizer: Authorizer,
@@ -29,7 +32,7 @@ export function authorize(
     version: kind.version,
     resource: kind.plural,
     subresource,
-    namespace: kind.namespaced || kind.plural === "namespaces" ? target.namespace : "",
+    namespace: kind.namespaced ? target.namespace : isNamespaces(kind) ? (target.name ?? "") : "",
     name: target.name ?? "",
   };
   const { allowed, reason } = authorizer.authorize(attributes);

@@ -149,6 +149,7 @@ export function removeAuthorized(
     const plan = isNamespace(kind)
       ? planNamespaceDeletion(object, core.clock.now())
       : withMetadata(object, planDeletion(kind, object, parameters, core.clock.now()));
+    warnOfOrphans(kind, plan, parameters, context);
     if (plan === "nothing") return { entry: viewOf(kind, current), deleted: false };
     const { key, revision } = current;
     const write =
@@ -162,6 +163,12 @@ export function removeAuthorized(
 
 const withMetadata = (object: KubeObject, plan: DeletionPlan): KubeObject | "nothing" | "remove" =>
   plan.do === "mark" ? { ...object, metadata: plan.metadata } : plan.do;
+
+function warnOfOrphans(kind: AnyKind, plan: unknown, parameters: DeleteParameters, { warnings }: RequestContext): void {
+  if (plan === "nothing" || `${kind.group}/${kind.plural}` !== "batch/jobs") return;
+  if (parameters.propagationPolicy !== undefined || parameters.orphanDependents !== undefined) return;
+  warnings.push("the pods of this job stay; delete it with propagationPolicy=Background to remove them too");
+}
 
 const isNamespace = (kind: AnyKind) => kind.group === "" && kind.plural === "namespaces";
 

@@ -58,7 +58,12 @@ export function cloneJson<T>(value: T): T {
   const copy: Record<string, unknown> = {};
   for (const key in value) {
     const field = value[key];
-    if (field !== undefined) copy[key] = typeof field === "object" ? cloneJson(field) : field;
+    if (field === undefined) continue;
+    const cloned = typeof field === "object" ? cloneJson(field) : field;
+    // A key like any other in JSON, but assigning it would set the prototype.
+    if (key === "__proto__")
+      Object.defineProperty(copy, key, { value: cloned, enumerable: true, configurable: true, writable: true });
+    else copy[key] = cloned;
   }
   return copy as T;
 }

@@ -1,11 +1,16 @@
 // POST pods/binding: the scheduler's decision. Follows kubernetes v1.36 pkg/registry/core/pod/storage/storage.go (assignPod).
-import type { Binding, Pod } from "../../kinds/generated/core.v1.ts";
+import { Binding, Pod } from "../../kinds/index.ts";
 import { formatTime } from "../../machinery/clock.ts";
 import { badRequest, conflict, invalid } from "../../machinery/errors.ts";
 import { invalidValue, notSupported, required } from "../../machinery/field.ts";
 import type { FieldError } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import type { Entry } from "../../store/store.ts";
+import { authorize } from "../core/authorize.ts";
 import { attempt, resourceOf, Transaction } from "../core/core.ts";
+import type { Core } from "../core/core.ts";
+import { entryOf } from "../core/entries.ts";
+import type { RequestContext, WriteParameters } from "../types.ts";
 import { latestEntry } from "../core/create.ts";
 import { success } from "./answers.ts";
 import type { SpecialHandler } from "./index.ts";
@@ -39,6 +44,30 @@ export const bind: SpecialHandler = (core, { kind, target, body, parameters }) =
     return success(resourceOf(kind), target.name);
   });
 };
+
+/** POST of a Binding beside the pods: the older way to the same end. The pod has the binding's name. */
+export async function createBinding(
+  core: Core,
+  context: RequestContext,
+  namespace: string,
+  body: KubeObject,
+  parameters: WriteParameters,
+): Promise<Entry> {
+  authorize(core.authorizer, context, Binding, "create", { namespace });
+  const name = body?.metadata?.name;
+  if (!name) throw badRequest("the name of the pod is missing");
+  const target = { namespace, name };
+  const answer = await bind(core, {
+    context,
+    kind: Pod,
+    target,
+    subresource: "binding",
+    method: "POST",
+    body,
+    parameters,
+  });
+  return entryOf({ collection: "/bindings", namespace, name }, answer, 0, 0);
+}
 
 function checkBinding(binding: Binding | undefined): void {
   if (!binding || typeof binding !== "object" || !binding.target)
