@@ -1,6 +1,7 @@
 // Columns that many kinds share, and the short way to write one.
 import { ageOf } from "../machinery/duration.ts";
 import type { KubeObject } from "../machinery/object.ts";
+import { formatLabels } from "../machinery/selector.ts";
 import type { Column } from "./kind.ts";
 
 type Cell = string | number | boolean | null | undefined;
@@ -31,3 +32,7 @@ export const ageColumn: Column<KubeObject> = {
 
 /** Words joined by commas, `<none>` when there are none. */
 export const listOrNone = (words: readonly string[]): string => (words.length ? words.join(",") : "<none>");
+
+/** `a=b,c=d`, `<none>` when there are none. */
+export const labelsOrNone = (labels: Readonly<Record<string, string>> | undefined): string =>
+  formatLabels(labels) || "<none>";

@@ -1,7 +1,6 @@
 // PodTemplate: a stored description of pods.
 import type * as core from "../generated/core.v1.ts";
-import { formatLabels } from "../../machinery/selector.ts";
-import { ageColumn, column, nameColumn } from "../columns.ts";
+import { ageColumn, column, labelsOrNone, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
 import { validatePodTemplate } from "./pod/validate.ts";
 import { defineKind } from "../kind.ts";
@@ -18,7 +17,7 @@ export const PodTemplate = defineKind<core.PodTemplate>({
     nameColumn,
     column("Containers", ({ template }) => (template?.spec?.containers ?? []).map(({ name }) => name).join(",")),
     column("Images", ({ template }) => (template?.spec?.containers ?? []).map(({ image }) => image).join(",")),
-    column("Pod Labels", ({ template }) => formatLabels(template?.metadata?.labels)),
+    column("Pod Labels", ({ template }) => labelsOrNone(template?.metadata?.labels)),
     ageColumn,
   ],
   defaults: (draft) => defaultPodTemplate(draft.template),

@@ -1,7 +1,6 @@
 // ReplicationController: keeps a number of pods running, in the form before ReplicaSet.
 import type * as core from "../generated/core.v1.ts";
-import { formatLabels } from "../../machinery/selector.ts";
-import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
+import { ageColumn, column, labelsOrNone, nameColumn, wideColumn } from "../columns.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
 import { validateReplicationController } from "./replication-controller-validation.ts";
 import { defineKind } from "../kind.ts";
@@ -41,7 +40,7 @@ export const ReplicationController = defineKind<core.ReplicationController>({
     ageColumn,
     wideColumn("Containers", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ name }) => name).join(",")),
     wideColumn("Images", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ image }) => image).join(",")),
-    wideColumn("Selector", ({ spec }) => formatLabels(spec?.selector)),
+    wideColumn("Selector", ({ spec }) => labelsOrNone(spec?.selector)),
   ],
   defaults: (draft) => {
     if (!draft.spec) return;

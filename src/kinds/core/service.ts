@@ -1,7 +1,6 @@
 // Service: a stable name and address for a set of pods.
 import type * as core from "../generated/core.v1.ts";
-import { formatLabels } from "../../machinery/selector.ts";
-import { ageColumn, column, listOrNone, nameColumn, wideColumn } from "../columns.ts";
+import { ageColumn, column, listOrNone, labelsOrNone, nameColumn, wideColumn } from "../columns.ts";
 import { isExternallyAccessible, validateService, validateServiceUpdate } from "./service-validation.ts";
 import { defineKind } from "../kind.ts";
 
@@ -65,7 +64,7 @@ export const Service = defineKind<core.Service>({
     column("External-IP", externalAddress),
     column("Port(s)", ({ spec }) => listOrNone((spec?.ports ?? []).map(portText))),
     ageColumn,
-    wideColumn("Selector", (service) => formatLabels(service.spec?.selector)),
+    wideColumn("Selector", (service) => labelsOrNone(service.spec?.selector)),
   ],
   defaults: (draft) => {
     if (draft.spec) defaultSpec(draft.spec);
