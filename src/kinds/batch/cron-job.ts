@@ -1,8 +1,77 @@
 // CronJob: starts Jobs at times.
+// Follows kubernetes v1.36 pkg/apis/batch/v1/defaults.go and pkg/apis/batch/validation/validation.go (CronJob).
 import type * as batch from "../generated/batch.v1.ts";
+import { isTimeZone, parseCron } from "../../machinery/cron.ts";
+import { ageOf } from "../../machinery/duration.ts";
+import { invalidValue, notSupported, required } from "../../machinery/field.ts";
+import { selectorColumn, templateColumns } from "../apps/workload.ts";
+import { type Errors, notNegative, oneOf } from "../checks.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { defineKind } from "../kind.ts";
+import { jobSpecErrors } from "./job-validation.ts";
 
 export type CronJob = batch.CronJob;
+
+/** Jobs get up to eleven more characters in their names. */
+const maxNameLength = 52;
+
+function setDefaults({ spec }: CronJob): void {
+  if (!spec) return;
+  spec.concurrencyPolicy ||= "Allow";
+  spec.suspend ??= false;
+  spec.successfulJobsHistoryLimit ??= 3;
+  spec.failedJobsHistoryLimit ??= 1;
+  defaultPodTemplate(spec.jobTemplate?.spec?.template);
+}
+
+function scheduleErrors(schedule: string | undefined): Errors {
+  if (!schedule) return [required("spec.schedule")];
+  if (schedule.includes("TZ")) {
+    const text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+    return [invalidValue("spec.schedule", schedule, text)];
+  }
+  try {
+    parseCron(schedule);
+    return [];
+  } catch (error) {
+    return [invalidValue("spec.schedule", schedule, (error as Error).message)];
+  }
+}
+
+function timeZoneErrors(timeZone: string | undefined): Errors {
+  if (timeZone === undefined) return [];
+  const refused = (text: string) => [invalidValue("spec.timeZone", timeZone, text)];
+  if (timeZone === "") return refused("timeZone must be nil or non-empty string");
+  if (timeZone.toLowerCase() === "local") {
+    return refused("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+  }
+  return isTimeZone(timeZone) ? [] : refused(`unknown time zone ${timeZone}`);
+}
+
+function validate({ metadata, spec }: CronJob): Errors {
+  if (!spec) return [required("spec.schedule"), required("spec.jobTemplate")];
+  const errors = [
+    ...scheduleErrors(spec.schedule),
+    ...timeZoneErrors(spec.timeZone),
+    ...notNegative("spec.startingDeadlineSeconds", spec.startingDeadlineSeconds),
+    ...oneOf("spec.concurrencyPolicy", spec.concurrencyPolicy, ["Allow", "Forbid", "Replace"]),
+    ...notNegative("spec.successfulJobsHistoryLimit", spec.successfulJobsHistoryLimit),
+    ...notNegative("spec.failedJobsHistoryLimit", spec.failedJobsHistoryLimit),
+  ];
+  const template = spec.jobTemplate?.spec;
+  if (template) errors.push(...jobSpecErrors(template, "spec.jobTemplate.spec"));
+  else errors.push(required("spec.jobTemplate.spec.template"));
+  if (template?.manualSelector) {
+    errors.push(notSupported("spec.jobTemplate.spec.manualSelector", true, ["nil", "false"]));
+  }
+  if (metadata.name.length > maxNameLength) {
+    errors.push(invalidValue("metadata.name", metadata.name, `must be no more than ${maxNameLength} characters`));
+  }
+  return errors;
+}
+
+const boolText = (value: boolean | undefined) => (value === undefined ? "<unset>" : value ? "True" : "False");
 
 export const CronJob = defineKind<batch.CronJob>({
   group: "batch",
@@ -12,7 +81,23 @@ export const CronJob = defineKind<batch.CronJob>({
   shortNames: ["cj"],
   categories: ["all"],
   hasGeneration: true,
-  subresources: {
-    status: true,
+  subresources: { status: true },
+  columns: [
+    nameColumn,
+    column("Schedule", ({ spec }) => spec.schedule),
+    column("Timezone", ({ spec }) => spec.timeZone ?? "<none>"),
+    column("Suspend", ({ spec }) => boolText(spec.suspend)),
+    column("Active", ({ status }) => status?.active?.length ?? 0, { type: "integer" }),
+    column("Last Schedule", ({ status }, now) =>
+      status?.lastScheduleTime ? ageOf(status.lastScheduleTime, now) : "<none>",
+    ),
+    ageColumn,
+    ...templateColumns<CronJob>(({ spec }) => spec.jobTemplate?.spec?.template),
+    selectorColumn<CronJob>(({ spec }) => spec.jobTemplate?.spec?.selector),
+  ],
+  defaults: setDefaults,
+  prepareForCreate: (draft) => {
+    draft.status = {};
   },
+  validate,
 });
