@@ -78,12 +78,24 @@ function validate({ spec }: StatefulSet): Errors {
     ...notNegative("spec.ordinals.start", spec.ordinals?.start),
     ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
     ...ownSelectorErrors(spec.selector, "statefulset"),
-    ...ownTemplateErrors(spec.template, spec.selector, "StatefulSet"),
+    ...ownTemplateErrors(withClaimVolumes(spec), spec.selector, "StatefulSet"),
     ...each("spec.volumeClaimTemplates", spec.volumeClaimTemplates, (at, claim) => [
       ...present(path(at, "metadata", "name"), claim.metadata?.name),
       ...(claim.spec ? validateClaimSpec(claim.spec, path(at, "spec")) : [required(path(at, "spec"))]),
     ]),
   ];
+}
+
+/** The template as its pods will be: each claim template is a volume of the same name, in place of one it may have. */
+function withClaimVolumes({
+  template,
+  volumeClaimTemplates = [],
+}: apps.StatefulSetSpec): apps.StatefulSetSpec["template"] {
+  if (!template?.spec || volumeClaimTemplates.length === 0) return template;
+  const names = new Set(volumeClaimTemplates.map((claim) => claim.metadata?.name).filter(Boolean));
+  const own = (template.spec.volumes ?? []).filter((volume) => !names.has(volume.name));
+  const claims = [...names].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...template, spec: { ...template.spec, volumes: [...own, ...claims] } };
 }
 
 const changeable = [
