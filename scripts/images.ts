@@ -23,7 +23,15 @@ async function unpackPackages(): Promise<string> {
   mkdirSync(join(archives, "partial"), { recursive: true });
   mkdirSync(target, { recursive: true });
   console.log(`downloading Debian packages: ${packages.join(", ")} …`);
-  const download = ["-qq", "-y", "--no-install-recommends", "--download-only", "--reinstall", "-o", `Dir::Cache::archives=${archives}`];
+  const download = [
+    "-qq",
+    "-y",
+    "--no-install-recommends",
+    "--download-only",
+    "--reinstall",
+    "-o",
+    `Dir::Cache::archives=${archives}`,
+  ];
   const fetch = () => run("apt-get", [...download, "install", ...packages]);
   if ((await fetch()).code !== 0) {
     await runOrThrow("apt-get", ["-qq", "update"]);
@@ -72,7 +80,12 @@ export async function buildExampleImages(): Promise<BuiltImage[]> {
   const applets = Object.fromEntries((await busybox).map((applet) => [`/usr/bin/${applet}`, "busybox"]));
   const shell = { root: from, links: applets };
   return [
-    await buildDebianImage({ ...shell, name: "knarr.dev/examples/busybox:1", binaries: ["/bin/busybox"], command: ["/bin/sh"] }),
+    await buildDebianImage({
+      ...shell,
+      name: "knarr.dev/examples/busybox:1",
+      binaries: ["/bin/busybox"],
+      command: ["/bin/sh"],
+    }),
     await buildDebianImage({
       ...shell,
       name: "knarr.dev/examples/web:1",
@@ -88,7 +101,17 @@ export async function buildExampleImages(): Promise<BuiltImage[]> {
       binaries: ["/bin/busybox", "/usr/bin/redis-check-rdb", "/usr/bin/redis-cli"],
       links: { ...applets, "/usr/bin/redis-server": "redis-check-rdb" },
       files: { "/data": null },
-      entrypoint: ["redis-server", "--dir", "/data", "--appendonly", "yes", "--appendfsync", "always", "--protected-mode", "no"],
+      entrypoint: [
+        "redis-server",
+        "--dir",
+        "/data",
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--protected-mode",
+        "no",
+      ],
       workingDir: "/data",
       exposedPorts: ["6379/tcp"],
     }),
@@ -102,7 +125,11 @@ async function busyboxApplets(from: string): Promise<string[]> {
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { name: { type: "string", default: "default" }, "data-dir": { type: "string" }, output: { type: "string" } },
+    options: {
+      name: { type: "string", default: "default" },
+      "data-dir": { type: "string" },
+      output: { type: "string" },
+    },
   });
   const images = await buildExampleImages();
   for (const image of images) {

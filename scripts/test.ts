@@ -21,7 +21,14 @@ if (chosen.length === 0 || chosen.some((file) => file.startsWith("test/"))) {
 
 function runTests(title: string, files: string[], flags: string[]): boolean {
   console.log(`\n── ${title}`);
-  const args = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=4", "--test", "--test-reporter=spec", ...flags, ...files];
+  const args = [
+    "--disable-warning=ExperimentalWarning",
+    "--max-semi-space-size=4",
+    "--test",
+    "--test-reporter=spec",
+    ...flags,
+    ...files,
+  ];
   return spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" }).status === 0;
 }
 
@@ -29,5 +36,8 @@ const perProcess = ["--test-concurrency=1", "--test-timeout=900000"];
 const passed =
   chosen.length > 0
     ? [runTests("chosen tests", chosen, perProcess)]
-    : [runTests("unit tests", ["src/**/*.test.ts"], []), runTests("API and container tests", ["test/**/*.test.ts"], perProcess)];
+    : [
+        runTests("unit tests", ["src/**/*.test.ts"], []),
+        runTests("API and container tests", ["test/**/*.test.ts"], perProcess),
+      ];
 process.exit(passed.every(Boolean) ? 0 : 1);

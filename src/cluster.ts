@@ -82,22 +82,44 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { gateway, kubernetes } = wellKnownAddresses(settings);
     const withNode = options.controlPlaneOnly !== true;
-    const network = withNode ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings)) : Promise.resolve();
+    const network = withNode
+      ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings))
+      : Promise.resolve();
     // A failure shows where it is awaited; until then it must not count as unhandled.
     network.catch(() => {});
 
     const [store, pki] = await Promise.all([
       openSqliteStore({ file: join(dataDir, "store.db"), clock, log: log.child({ component: "store" }) }),
       ensurePki(join(dataDir, "pki"), {
-        names: ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${settings.clusterDomain}`],
+        names: [
+          "localhost",
+          "kubernetes",
+          "kubernetes.default",
+          "kubernetes.default.svc",
+          `kubernetes.default.svc.${settings.clusterDomain}`,
+        ],
         addresses: ["127.0.0.1", gateway, kubernetes, settings.nodeAddress],
         clock,
       }),
     ]);
     started.use(store);
     const kinds = new KindRegistry(builtinKinds);
-    const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: `https://kubernetes.default.svc.${settings.clusterDomain}` });
-    const api = createApi({ store, kinds, clock, log: log.child({ component: "apiserver" }), serviceCidr: settings.serviceCidr, tokens, rootCaPem: pki.caPem, clusterDomain: settings.clusterDomain });
+    const tokens = createTokenIssuer({
+      keyPem: pki.serviceAccountKeyPem,
+      store,
+      clock,
+      issuer: `https://kubernetes.default.svc.${settings.clusterDomain}`,
+    });
+    const api = createApi({
+      store,
+      kinds,
+      clock,
+      log: log.child({ component: "apiserver" }),
+      serviceCidr: settings.serviceCidr,
+      tokens,
+      rootCaPem: pki.caPem,
+      clusterDomain: settings.clusterDomain,
+    });
     await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr: settings.serviceCidr });
     const client = localClient(api, store, kinds, "knarr");
     const nodes = new Map<string, NodeConnection>();
@@ -118,10 +140,20 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     started.defer(() => server.close());
     const url = `https://127.0.0.1:${server.port}`;
     const kubeconfig = join(dataDir, "kubeconfig");
-    writeKubeconfig(kubeconfig, { name: settings.name, server: url, caPem: pki.caPem, credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem } });
+    writeKubeconfig(kubeconfig, {
+      name: settings.name,
+      server: url,
+      caPem: pki.caPem,
+      credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem },
+    });
     onProgress(`API server answers on ${url}`);
 
-    const component = (name: string) => ({ client: client.as(name), clock, log: log.child({ component: name }), signal: stop.signal });
+    const component = (name: string) => ({
+      client: client.as(name),
+      clock,
+      log: log.child({ component: name }),
+      signal: stop.signal,
+    });
     const { startControllers } = await import("./controllers/index.ts");
     await startControllers({
       ...component("kube-controller-manager"),
@@ -163,7 +195,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 function nodeReady(client: Client, name: string): Promise<void> {
   return new Promise((resolve) => {
     const unsubscribe = client.cache(Node).onChange(({ object }) => {
-      const ready = object.metadata.name === name && object.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True");
+      const ready =
+        object.metadata.name === name &&
+        object.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True");
       if (!ready) return;
       resolve();
       queueMicrotask(() => unsubscribe());

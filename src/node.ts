@@ -40,7 +40,9 @@ export async function prepareNetwork(settings: ClusterSettings): Promise<void> {
 }
 
 /** A private containerd for the settings, or nothing when a runtime is given. */
-export async function ensureRuntime(options: Omit<NodeOptions, "onProgress">): Promise<{ stop(): Promise<void> } | undefined> {
+export async function ensureRuntime(
+  options: Omit<NodeOptions, "onProgress">,
+): Promise<{ stop(): Promise<void> } | undefined> {
   const { settings, dataDir, clock, log } = options;
   if (settings.containerRuntimeEndpoint) return undefined;
   const registryConfigDir = join(dataDir, "registries");
