@@ -78,6 +78,6 @@ export class PodTokens {
     const lifeMs = parseTime(answer.status!.expirationTimestamp) - now;
     // Renewals of many pods that started together spread out.
     const jitterMs = Math.random() * 10_000;
-    return { token: answer.status!.token, renewAt: now + Math.min(lifeMs * 0.8, longestHeldMs) - jitterMs };
+    return { token: answer.status!.token!, renewAt: now + Math.min(lifeMs * 0.8, longestHeldMs) - jitterMs };
   }
 }
