@@ -76,6 +76,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly validate?: (object: T) => readonly FieldError[];
   /** What is wrong with the change itself (immutable fields); `validate` runs as well. */
   readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];
+  /** What is wrong with a change through a special subresource, by its name; `validate` runs as well. */
+  readonly validateSubresourceUpdate?: Readonly<Record<string, (object: T, old: T) => readonly FieldError[]>>;
   /** What is wrong with a change of status; neither `validate` nor `validateUpdate` run then. */
   readonly validateStatusUpdate?: (object: T, old: T) => readonly FieldError[];
   /** Warnings to send with a create or update. */

@@ -190,7 +190,11 @@ function prepare(
     ...validateMetadataUpdate(next, old),
     ...(status
       ? (kind.validateStatusUpdate?.(next, old) ?? [])
-      : [...(kind.validate?.(next) ?? []), ...(subresource === "" ? (kind.validateUpdate?.(next, old) ?? []) : [])]),
+      : [
+          ...(kind.validate?.(next) ?? []),
+          ...((subresource === "" ? kind.validateUpdate : kind.validateSubresourceUpdate?.[subresource])?.(next, old) ??
+            []),
+        ]),
   ];
   if (errors.length > 0) throw invalid(kind, next.metadata.name, errors);
   if (subresource === "" && kind.warnings) context.warnings.push(...kind.warnings(next));

@@ -4,7 +4,12 @@ import { defineKind } from "../kind.ts";
 import { podColumns } from "./pod/columns.ts";
 import { defaultPod } from "./pod/defaults.ts";
 import { validatePod } from "./pod/validate.ts";
-import { validatePodStatusUpdate, validatePodUpdate } from "./pod/validate-update.ts";
+import {
+  validateEphemeralContainersUpdate,
+  validatePodStatusUpdate,
+  validatePodUpdate,
+  validateResize,
+} from "./pod/validate-update.ts";
 import { podDeletionGraceSeconds, preparePodForCreate } from "./pod/strategy.ts";
 
 export type Pod = core.Pod;
@@ -37,6 +42,10 @@ export const Pod = defineKind<core.Pod>({
   prepareForCreate: preparePodForCreate,
   validate: validatePod,
   validateUpdate: validatePodUpdate,
+  validateSubresourceUpdate: {
+    ephemeralcontainers: validateEphemeralContainersUpdate,
+    resize: validateResize,
+  },
   validateStatusUpdate: validatePodStatusUpdate,
   deletionGraceSeconds: podDeletionGraceSeconds,
 });

@@ -93,14 +93,14 @@ const validateEnvironmentFrom = (sources: readonly EnvFromSource[] | undefined, 
   });
 
 /** What all containers of a pod are checked against. */
-export interface PodParts {
+interface PodParts {
   readonly volumes: ReadonlySet<string>;
   /** Volumes that may be given to a container as a device: they come from a claim. */
   readonly claimVolumes: ReadonlySet<string>;
   readonly resourceClaims: ReadonlySet<string>;
 }
 
-export function partsOf(spec: PodSpec): PodParts {
+function partsOf(spec: PodSpec): PodParts {
   const volumes = spec.volumes ?? [];
   return {
     volumes: new Set(volumes.map(({ name }) => name)),
@@ -205,7 +205,7 @@ function hostPortConflicts(spec: PodSpec, at: string): Errors {
 const notEphemeral = ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy"] as const;
 
 /** Ephemeral containers of a pod; `names` are the names that are taken. */
-export function validateEphemeralContainers(spec: PodSpec, at: string, names: Set<string>): Errors {
+function validateEphemeralContainers(spec: PodSpec, at: string, names: Set<string>): Errors {
   const parts = partsOf(spec);
   const regular = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name));
   return each(path(at, "ephemeralContainers"), spec.ephemeralContainers, (here, container) => {

@@ -6,8 +6,6 @@ import { dnsSubdomainErrors, ipErrors } from "../../../machinery/names.ts";
 import type { Container, ContainerStatus, Pod, PodSpec, ResourceRequirements } from "../../generated/core.v1.ts";
 import { complaints, each, type Errors, optionallyNamed } from "../../checks.ts";
 import { qosClassOf } from "./qos.ts";
-import { validateEphemeralContainers } from "./validate-containers.ts";
-import { validatePodSpec } from "./validate.ts";
 
 const onlyThese =
   "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
@@ -96,8 +94,7 @@ export function validatePodUpdate(next: Pod, old: Pod): Errors {
 /** An update through the ephemeralcontainers subresource: it may only add. */
 export function validateEphemeralContainersUpdate(next: Pod, old: Pod): Errors {
   if (!next.spec || !old.spec) return [];
-  const names = new Set([...(next.spec.containers ?? []), ...(next.spec.initContainers ?? [])].map(({ name }) => name));
-  const errors = validateEphemeralContainers(next.spec, "spec", names);
+  const errors: Errors = [];
   for (const before of old.spec.ephemeralContainers ?? []) {
     const now = next.spec.ephemeralContainers?.find(({ name }) => name === before.name);
     const at = "spec.ephemeralContainers";
@@ -129,7 +126,7 @@ const unsized = (spec: PodSpec) => ({
 /** An update through the resize subresource: CPU and memory of running containers, within the same quality of service. */
 export function validateResize(next: Pod, old: Pod): Errors {
   if (!next.spec || !old.spec) return [];
-  const errors = validatePodSpec(next.spec, "spec");
+  const errors: Errors = [];
   if (next.spec.containers.length !== old.spec.containers.length) {
     return [...errors, forbiddenField("spec.containers", "pod resize may not add or remove containers")];
   }

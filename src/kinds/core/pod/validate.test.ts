@@ -351,3 +351,15 @@ test("a template is checked with its labels, and takes no ephemeral containers",
     ["template.spec.containers"],
   );
 });
+
+test("ephemeral containers of a running pod are checked like others, and have no ports", () => {
+  const pod = podWith((spec, _, { metadata }) => {
+    metadata.resourceVersion = "7";
+    spec.ephemeralContainers = [{ name: "web", image: "d", targetContainerName: "x", ports: [{ containerPort: 1 }] }];
+  });
+  const at = "spec.ephemeralContainers[0]";
+  assert.deepEqual(
+    PodKind.validate!(pod).map(({ field }) => field),
+    [`${at}.name`, `${at}.targetContainerName`, `${at}.ports`],
+  );
+});
