@@ -3,15 +3,28 @@ import type { Client } from "../client/client.ts";
 import type { KindRegistry } from "../kinds/registry.ts";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
+import { cronJob } from "./cronjob.ts";
+import { daemonSet } from "./daemonset/index.ts";
 import { deployment } from "./deployment/index.ts";
+import { disruptionBudget } from "./disruption-budget.ts";
 import { endpoints, endpointSlice } from "./endpoints/index.ts";
 import { endpointSliceMirroring } from "./endpoints/mirror.ts";
 import type { Controller } from "./framework/controller.ts";
 import { runController } from "./framework/run.ts";
 import { runGarbageCollector } from "./garbage/index.ts";
+import { job, orphanedJobPods } from "./job/index.ts";
 import { runNamespaceController } from "./namespace/index.ts";
+import { taintEviction } from "./nodes/eviction.ts";
+import { nodeLifecycle } from "./nodes/lifecycle.ts";
+import { finishedPods, lostPods } from "./nodes/pod-collector.ts";
 import { replicaSet, replicationController } from "./replicaset.ts";
+import { resourceQuota } from "./resource-quota.ts";
 import { rootCaPublisher, serviceAccounts } from "./service-accounts.ts";
+import { statefulSet } from "./statefulset/index.ts";
+import { persistentVolumeClaims } from "./volumes/claims.ts";
+import { claimProtection, ephemeralVolumes, volumeProtection } from "./volumes/pods.ts";
+import { removeLocalData } from "./volumes/provision.ts";
+import { persistentVolumes } from "./volumes/volumes.ts";
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -28,15 +41,31 @@ export interface ControllersOptions {
   readonly removeVolumeDirectory: (path: string, nodeName: string | undefined) => Promise<void>;
 }
 
-const controllersOf = ({ rootCaPem }: ControllersOptions): readonly Controller[] => [
+const controllersOf = ({ rootCaPem, storageDir, removeVolumeDirectory }: ControllersOptions): readonly Controller[] => [
+  claimProtection,
+  cronJob,
+  daemonSet,
   deployment,
+  disruptionBudget,
   endpoints,
   endpointSlice,
   endpointSliceMirroring,
+  ephemeralVolumes,
+  finishedPods,
+  job,
+  lostPods(),
+  nodeLifecycle,
+  orphanedJobPods,
+  persistentVolumeClaims(storageDir),
+  persistentVolumes((volume) => removeLocalData(volume, storageDir, removeVolumeDirectory)),
   replicaSet,
   replicationController,
+  resourceQuota,
   rootCaPublisher(rootCaPem),
   serviceAccounts,
+  statefulSet,
+  taintEviction,
+  volumeProtection,
 ];
 
 /** Starts all controllers; resolves when each watches what it needs. They run until the signal aborts. */

@@ -67,7 +67,7 @@ export const nothing: Plan = { actions: [] };
 export interface Watch {
   readonly kind: AnyKind;
   // oxlint-disable-next-line typescript/no-explicit-any
-  readonly keys: (object: any, caches: Caches, primary: AnyKind) => readonly ObjectKey[];
+  readonly keys: (object: any, caches: Caches, primary: AnyKind | undefined) => readonly ObjectKey[];
 }
 
 export interface Index {
@@ -80,8 +80,11 @@ export interface Index {
 export interface Controller<Observed = unknown> {
   /** Source of events and logs, such as `replicaset-controller`. */
   readonly name: string;
-  readonly primary: AnyKind;
+  /** The kind whose keys are decided on; without it the watches name keys of their own. */
+  readonly primary?: AnyKind;
   readonly watches: readonly Watch[];
+  /** Kinds that are looked at but wake nobody. */
+  readonly reads?: readonly AnyKind[];
   readonly indexes?: readonly Index[];
   /** Reads the caches; undefined means that there is nothing to decide. Must not write. */
   readonly observe: (key: ObjectKey, caches: Caches) => Observed | undefined;
@@ -100,7 +103,7 @@ export function owns(kind: AnyKind): Watch {
     kind,
     keys(object: KubeObject, _caches, primary) {
       const owner = controllerOf(object);
-      if (!owner || owner.kind !== primary.kind || !owner.apiVersion.startsWith(primary.group)) return [];
+      if (!owner || !primary || owner.kind !== primary.kind || !owner.apiVersion.startsWith(primary.group)) return [];
       return [object.metadata.namespace ? `${object.metadata.namespace}/${owner.name}` : owner.name];
     },
   };

@@ -39,17 +39,19 @@ export async function runController(controller: Controller, environment: Environ
     },
   });
   for (const { kind, name, valuesOf } of controller.indexes ?? []) caches.of(kind).addIndex(name, valuesOf);
-  const kinds = new Set<AnyKind>([controller.primary, ...controller.watches.map(({ kind }) => kind)]);
+  const { primary, reads = [], watches } = controller;
+  const kinds = new Set<AnyKind>([...(primary ? [primary] : []), ...reads, ...watches.map(({ kind }) => kind)]);
   await Promise.all([...kinds].map((kind) => caches.of(kind).synced));
   if (!signal.aborted) subscribe(controller, caches, queue, signal);
   return queue;
 }
 
 function subscribe(controller: Controller, caches: Caches, queue: WorkQueue, signal: AbortSignal): void {
-  const stop = [caches.of(controller.primary).onChange(({ object }) => queue.add(keyOf(object)))];
+  const { primary } = controller;
+  const stop = primary ? [caches.of(primary).onChange(({ object }) => queue.add(keyOf(object)))] : [];
   for (const { kind, keys } of controller.watches) {
     const wake = (object: KubeObject) => {
-      for (const key of keys(object, caches, controller.primary)) queue.add(key);
+      for (const key of keys(object, caches, primary)) queue.add(key);
     };
     stop.push(
       caches.of(kind).onChange(({ object, old }) => {
