@@ -14,7 +14,7 @@ export const certificateRequests: AdmissionPlugin = {
   mutate({ operation, object, user }) {
     if (operation !== "CREATE") return;
     const draft = object as CertificateSigningRequest;
-    const { uid, extra, ...spec } = draft.spec;
+    const { uid: _uid, extra: _extra, ...spec } = draft.spec;
     draft.spec = {
       ...spec,
       username: user.name,

@@ -1,5 +1,4 @@
 // Label and field selectors of list, watch and deletecollection as one predicate over objects of a kind.
-import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
@@ -22,7 +21,7 @@ export function selectionOf(kind: AnyKind, labelSelector = "", fieldSelector = "
   if (labelSelector === "" && fieldSelector === "") return everything;
   const labels = parseSelector(labelSelector);
   const fields = parseFieldSelector(fieldSelector);
-  const getters = fields.map(({ field }) => getterOf(kind, field, labelSelector, fieldSelector));
+  const getters = fields.map(({ field }) => getterOf(kind, field));
   const exact = (field: string) => fields.find((one) => one.field === field && !one.negated)?.value;
   return {
     all: labels.length === 0 && fields.length === 0,
@@ -36,17 +35,10 @@ export function selectionOf(kind: AnyKind, labelSelector = "", fieldSelector = "
 
 const holds = ({ value, negated }: FieldRequirement, actual: string) => (actual === value) !== negated;
 
-function getterOf(
-  kind: AnyKind,
-  field: string,
-  labelSelector: string,
-  fieldSelector: string,
-): (object: KubeObject) => string {
+function getterOf(kind: AnyKind, field: string): (object: KubeObject) => string {
   if (field === "metadata.name") return (object) => object.metadata.name;
   if (field === "metadata.namespace") return (object) => object.metadata.namespace ?? "";
   const known = kind.selectableFields?.[field];
   if (known) return (object) => known(object) ?? "";
-  throw badRequest(
-    `Unable to find "${apiVersionOf(kind)}, Resource=${kind.plural}" that match label selector ${JSON.stringify(labelSelector)}, field selector ${JSON.stringify(fieldSelector)}: field label not supported: ${field}`,
-  );
+  throw badRequest(`field label not supported: ${field}`);
 }

@@ -90,6 +90,7 @@ export async function update(
     if (!current) {
       const creates = createdByUpdate.has(nameOf(kind)) && unconditional && subresource === "";
       if (!creates) throw notFound(resourceOf(kind), target.name);
+      next.metadata.resourceVersion = "";
       return { entry: await create(core, context, kind, target.namespace, next, parameters), created: true };
     }
     const entry = await replace(core, context, kind, current, next, parameters);
