@@ -1,5 +1,7 @@
 // ClusterRoleBinding: gives a role to users in the whole cluster.
 import type * as rbac from "../generated/rbac.v1.ts";
+import { bindingColumns } from "./columns.ts";
+import { bindingErrors, bindingUpdateErrors, defaultBinding } from "./validation.ts";
 import { defineKind } from "../kind.ts";
 
 export type ClusterRoleBinding = rbac.ClusterRoleBinding;
@@ -11,4 +13,8 @@ export const ClusterRoleBinding = defineKind<rbac.ClusterRoleBinding>({
   plural: "clusterrolebindings",
   namespaced: false,
   nameRule: "pathSegment",
+  columns: bindingColumns,
+  defaults: defaultBinding,
+  validate: (object) => bindingErrors(object, false),
+  validateUpdate: bindingUpdateErrors,
 });

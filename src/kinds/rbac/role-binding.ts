@@ -1,5 +1,7 @@
 // RoleBinding: gives a role to users in one namespace.
 import type * as rbac from "../generated/rbac.v1.ts";
+import { bindingColumns } from "./columns.ts";
+import { bindingErrors, bindingUpdateErrors, defaultBinding } from "./validation.ts";
 import { defineKind } from "../kind.ts";
 
 export type RoleBinding = rbac.RoleBinding;
@@ -10,4 +12,8 @@ export const RoleBinding = defineKind<rbac.RoleBinding>({
   kind: "RoleBinding",
   plural: "rolebindings",
   nameRule: "pathSegment",
+  columns: bindingColumns,
+  defaults: defaultBinding,
+  validate: (object) => bindingErrors(object, true),
+  validateUpdate: bindingUpdateErrors,
 });

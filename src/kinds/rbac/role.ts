@@ -1,5 +1,7 @@
 // Role: what may be done in one namespace.
 import type * as rbac from "../generated/rbac.v1.ts";
+import { createdColumns } from "./columns.ts";
+import { rulesErrors } from "./validation.ts";
 import { defineKind } from "../kind.ts";
 
 export type Role = rbac.Role;
@@ -10,4 +12,6 @@ export const Role = defineKind<rbac.Role>({
   kind: "Role",
   plural: "roles",
   nameRule: "pathSegment",
+  columns: createdColumns,
+  validate: ({ rules }) => rulesErrors(rules, true),
 });
