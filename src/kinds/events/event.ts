@@ -3,7 +3,10 @@
 import type * as core from "../generated/core.v1.ts";
 import type * as events from "../generated/events.v1.ts";
 import type { KubeObject } from "../../machinery/object.ts";
-import { Event } from "../core/event.ts";
+import { invalidValue, required, tooLong } from "../../machinery/field.ts";
+import { qualifiedNameErrors } from "../../machinery/names.ts";
+import { type Errors, named, oneOf } from "../checks.ts";
+import { Event, eventColumns } from "../core/event.ts";
 import { defineKind } from "../kind.ts";
 
 export type EventsEvent = events.Event;
@@ -41,16 +44,40 @@ export function toCoreEvent(event: events.Event): core.Event {
     apiVersion: "v1",
     involvedObject: regarding ?? {},
     message: note,
-    source: deprecatedSource,
+    source: deprecatedSource ?? {},
     firstTimestamp: deprecatedFirstTimestamp,
     lastTimestamp: deprecatedLastTimestamp,
     count: deprecatedCount,
-    reportingComponent: reportingController,
+    reportingComponent: reportingController ?? "",
+    reportingInstance: event.reportingInstance ?? "",
   }) as core.Event;
 }
 
 const compact = (object: object) =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+
+const longestShortField = 128;
+const longestNote = 1024;
+
+/** Old clients wrote events without these fields; only new events of this API must have them. */
+function validate(event: EventsEvent): Errors {
+  if (event.metadata.resourceVersion) return [];
+  const errors = [
+    ...(event.eventTime ? [] : [required("eventTime")]),
+    ...named("reportingController", event.reportingController, qualifiedNameErrors),
+    ...oneOf("type", event.type, ["Normal", "Warning"]),
+  ];
+  for (const field of ["reportingInstance", "action", "reason"] as const) {
+    const value = event[field];
+    if (!value) errors.push(required(field));
+    else if (value.length > longestShortField) errors.push(tooLong(field, longestShortField));
+  }
+  if ((event.note?.length ?? 0) > longestNote) errors.push(tooLong("note", longestNote));
+  if (event.series && event.series.count < 2) {
+    errors.push(invalidValue("series.count", event.series.count, "should be at least 2"));
+  }
+  return errors;
+}
 
 export const EventsEvent = defineKind<events.Event>({
   group: "events.k8s.io",
@@ -58,6 +85,23 @@ export const EventsEvent = defineKind<events.Event>({
   kind: "Event",
   plural: "events",
   shortNames: ["ev"],
+  selectableFields: {
+    "regarding.apiVersion": ({ regarding }) => regarding?.apiVersion ?? "",
+    "regarding.fieldPath": ({ regarding }) => regarding?.fieldPath ?? "",
+    "regarding.kind": ({ regarding }) => regarding?.kind ?? "",
+    "regarding.name": ({ regarding }) => regarding?.name ?? "",
+    "regarding.namespace": ({ regarding }) => regarding?.namespace ?? "",
+    "regarding.resourceVersion": ({ regarding }) => regarding?.resourceVersion ?? "",
+    "regarding.uid": ({ regarding }) => regarding?.uid ?? "",
+    reason: ({ reason }) => reason ?? "",
+    reportingController: ({ reportingController }) => reportingController ?? "",
+    type: ({ type }) => type ?? "",
+  },
+  columns: eventColumns.map((column) => ({
+    ...column,
+    value: (event: events.Event, now: number) => column.value(toCoreEvent(event), now),
+  })),
+  validate,
   storage: {
     group: Event.group,
     plural: Event.plural,

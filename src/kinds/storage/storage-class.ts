@@ -1,8 +1,38 @@
 // StorageClass: how volumes are provisioned.
+// Follows kubernetes v1.36 pkg/apis/storage/v1/defaults.go and pkg/apis/storage/validation/validation.go (StorageClass).
 import type * as storage from "../generated/storage.v1.ts";
+import { deepEqual } from "../../machinery/equal.ts";
+import { forbiddenField, path, required } from "../../machinery/field.ts";
+import { qualifiedNameErrors } from "../../machinery/names.ts";
+import { complaints, each, type Errors, named, oneOf, unchanged } from "../checks.ts";
+import { ageColumn, column } from "../columns.ts";
 import { defineKind } from "../kind.ts";
+import { parametersErrors } from "./parameters.ts";
 
 export type StorageClass = storage.StorageClass;
+
+const defaultAnnotations = [
+  "storageclass.kubernetes.io/is-default-class",
+  "storageclass.beta.kubernetes.io/is-default-class",
+];
+
+/** True for the class that claims without a class get. */
+export const isDefaultClass = ({ metadata }: StorageClass): boolean =>
+  defaultAnnotations.some((annotation) => metadata.annotations?.[annotation] === "true");
+
+function topologyErrors(term: NonNullable<StorageClass["allowedTopologies"]>[number], at: string): Errors {
+  return each(path(at, "matchLabelExpressions"), term.matchLabelExpressions, (here, { key, values }) => [
+    ...complaints(path(here, "key"), key, qualifiedNameErrors(key)),
+    ...(values?.length ? [] : [required(path(here, "values"))]),
+  ]);
+}
+
+function validateUpdate(next: StorageClass, old: StorageClass): Errors {
+  const fixed = (["parameters", "provisioner", "reclaimPolicy"] as const)
+    .filter((field) => !deepEqual(next[field], old[field]))
+    .map((field) => forbiddenField(field, `updates to ${field} are forbidden.`));
+  return [...fixed, ...unchanged("volumeBindingMode", next.volumeBindingMode, old.volumeBindingMode)];
+}
 
 export const StorageClass = defineKind<storage.StorageClass>({
   group: "storage.k8s.io",
@@ -11,4 +41,26 @@ export const StorageClass = defineKind<storage.StorageClass>({
   plural: "storageclasses",
   namespaced: false,
   shortNames: ["sc"],
+  columns: [
+    column("Name", (object) => `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}`, {
+      format: "name",
+    }),
+    column("Provisioner", ({ provisioner }) => provisioner),
+    column("ReclaimPolicy", ({ reclaimPolicy }) => reclaimPolicy ?? "Delete"),
+    column("VolumeBindingMode", ({ volumeBindingMode }) => volumeBindingMode ?? "<unset>"),
+    column("AllowVolumeExpansion", ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false),
+    ageColumn,
+  ],
+  defaults: (draft) => {
+    draft.reclaimPolicy ??= "Delete";
+    draft.volumeBindingMode ??= "Immediate";
+  },
+  validate: ({ provisioner, parameters, reclaimPolicy, volumeBindingMode, allowedTopologies }) => [
+    ...named("provisioner", provisioner, (text) => qualifiedNameErrors(text.toLowerCase())),
+    ...parametersErrors(parameters),
+    ...oneOf("reclaimPolicy", reclaimPolicy, ["Delete", "Retain"]),
+    ...oneOf("volumeBindingMode", volumeBindingMode, ["Immediate", "WaitForFirstConsumer"]),
+    ...each("allowedTopologies", allowedTopologies, (at, term) => topologyErrors(term, at)),
+  ],
+  validateUpdate,
 });
