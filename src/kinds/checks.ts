@@ -55,18 +55,30 @@ export const unchanged = (field: string, value: unknown, old: unknown): Errors =
   deepEqual(value, old) ? [] : [invalidValue(field, value ?? null, "field is immutable")];
 
 /** Every entry of a map, under `field[key]`. */
-export const eachEntry = <T>(
+export function eachEntry<T>(
   field: string,
   map: Readonly<Record<string, T>> | undefined,
   judge: (at: string, value: T, key: string) => Errors,
-): Errors => Object.entries(map ?? {}).flatMap(([key, value]) => judge(keyed(field, key), value, key));
+): Errors {
+  const errors: Errors = [];
+  for (const key in map) append(errors, judge(keyed(field, key), map[key]!, key));
+  return errors;
+}
 
 /** Every element of a list, under `field[index]`. */
-export const each = <T>(
+export function each<T>(
   field: string,
   list: readonly T[] | undefined,
   judge: (at: string, value: T, index: number) => Errors,
-): Errors => (list ?? []).flatMap((value, index) => judge(path(field, index), value, index));
+): Errors {
+  const errors: Errors = [];
+  if (list) for (let i = 0; i < list.length; i++) append(errors, judge(`${field}[${i}]`, list[i]!, i));
+  return errors;
+}
+
+function append(errors: Errors, more: Errors): void {
+  for (const error of more) errors.push(error);
+}
 
 /** Why a path could leave the directory that it starts in. */
 export function backstepErrors(field: string, text: string): Errors {

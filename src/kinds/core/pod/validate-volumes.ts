@@ -159,9 +159,18 @@ const sources: { readonly [S in Source]?: (source: NonNullable<Volume[S]>, at: s
   ],
 };
 
+let sourceNames: readonly Source[] | undefined;
+
+/** Every source that a volume may have; known once the schema is read. */
+function allSources(): readonly Source[] {
+  sourceNames ??= (Object.keys(schemaOf("core.v1.Volume")!.fields) as (keyof Volume)[]).filter(
+    (field): field is Source => field !== "name",
+  );
+  return sourceNames;
+}
+
 function validateSource(volume: Volume, at: string): Errors {
-  const known = Object.keys(schemaOf("core.v1.Volume")!.fields) as (keyof Volume)[];
-  const set = known.filter((field): field is Source => field !== "name" && volume[field] !== undefined);
+  const set = allSources().filter((field) => volume[field] !== undefined);
   const errors = exactlyOne(at, set, {
     none: "must specify a volume type",
     many: "may not specify more than 1 volume type",
