@@ -75,8 +75,15 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const caches = openCaches(client);
   const events = createEventRecorder(client, "kubelet", clock, nodeName);
   const keeper = new NodeKeeper({
-    ...{ client, runtime, clock, log, signal, machine },
-    ...{ nodeName, nodeIP: options.nodeIP, maxPods: options.maxPods },
+    client,
+    runtime,
+    clock,
+    log,
+    signal,
+    machine,
+    nodeName,
+    nodeIP: options.nodeIP,
+    maxPods: options.maxPods,
     pressures: () => ({ memory: false, disk: false, pid: false }),
   });
   const { runtimeName } = await runtime.version();
@@ -84,7 +91,17 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   const workers = new Map<string, PodWorker>();
   const context: WorkerContext = {
-    ...{ client, clock, log, runtime, runtimeName, events, caches, cgroups, podsDir, logsDir, nodeName },
+    client,
+    clock,
+    log,
+    runtime,
+    runtimeName,
+    events,
+    caches,
+    cgroups,
+    podsDir,
+    logsDir,
+    nodeName,
     hostIP: options.nodeIP,
     clusterDns: options.clusterDns,
     clusterDomain: options.clusterDomain,

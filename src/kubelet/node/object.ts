@@ -132,5 +132,5 @@ export function newNode(facts: NodeFacts): NewObject<Node> {
 /** Whether two statuses differ in more than the time of the heartbeat. */
 export const withoutHeartbeat = (status: NodeStatus | undefined): NodeStatus => ({
   ...status,
-  conditions: (status?.conditions ?? []).map(({ lastHeartbeatTime: _, ...rest }) => rest),
+  conditions: (status?.conditions ?? []).map((condition) => ({ ...condition, lastHeartbeatTime: "" })),
 });
