@@ -8,6 +8,8 @@ import type { Store } from "../../store/store.ts";
 import type { Pki } from "../auth/pki.ts";
 import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
 import { createOpenApi } from "../openapi/documents.ts";
+import { streamHandlers } from "../streaming/handlers.ts";
+import { usageResources } from "../streaming/usage.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 import type { EdgeServices } from "./services.ts";
@@ -54,8 +56,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const services = servicesOf(options);
   const handle = createRouter({
     services,
-    extra: {},
-    computed: [],
+    extra: streamHandlers,
+    computed: usageResources,
     documents: createOpenApi({ kinds: options.kinds, store: options.store, version: `v1.36.0-${options.version}` }),
   });
   const transports: Transport[] = [];

@@ -1,0 +1,19 @@
+// The table of everything that is answered beside the generic verbs.
+import type { ExtraHandlers } from "../http/router.ts";
+import { attach, exec } from "./exec.ts";
+import { logs } from "./logs.ts";
+import { portForward } from "./portforward.ts";
+import { proxyNode, proxyPod, proxyService } from "./proxy.ts";
+import { nodeUsage, podUsage } from "./usage.ts";
+
+export const streamHandlers: ExtraHandlers = {
+  "/v1/pods/log": logs,
+  "/v1/pods/exec": exec,
+  "/v1/pods/attach": attach,
+  "/v1/pods/portforward": portForward,
+  "/v1/pods/proxy": proxyPod,
+  "/v1/services/proxy": proxyService,
+  "/v1/nodes/proxy": proxyNode,
+  "metrics.k8s.io/v1beta1/nodes": nodeUsage,
+  "metrics.k8s.io/v1beta1/pods": podUsage,
+};

@@ -1,0 +1,178 @@
+// pods/proxy, services/proxy and nodes/proxy: plain HTTP passed on, upgrades included. Follows kubernetes v1.36
+// apimachinery/pkg/util/proxy/upgradeaware.go (redirect of the empty path, headers).
+import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { pipeline } from "node:stream/promises";
+import type { Node, Pod, Service } from "../../kinds/generated/core.v1.ts";
+import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
+import { methodNotSupported, notFound, serviceUnavailable } from "../../machinery/errors.ts";
+import {
+  jsonResponse,
+  textResponse,
+  upgraded,
+  type EdgeRequest,
+  type EdgeResponse,
+  type Outcome,
+} from "../http/exchange.ts";
+import type { AuthorizedCall } from "../http/router.ts";
+import { nodeTarget, podTarget, serviceTarget, splitName, type ProxyTarget } from "./proxy-target.ts";
+import { join } from "./upgrade.ts";
+
+export function proxyPod(call: AuthorizedCall): Promise<Outcome> {
+  const { scheme, name, port } = splitName(call.info.name);
+  return forward(call, podTarget(stored<Pod>(call, "pods", name), scheme, port));
+}
+
+export function proxyService(call: AuthorizedCall): Promise<Outcome> {
+  const { services, info } = call;
+  const { scheme, name, port } = splitName(info.name);
+  const service = stored<Service>(call, "services", name);
+  const slices = services.store
+    .list("discovery.k8s.io/endpointslices", info.namespace)
+    .entries.map(({ object }) => object as EndpointSlice)
+    .filter(({ metadata }) => metadata.labels?.["kubernetes.io/service-name"] === name);
+  return forward(call, serviceTarget(service, slices, { scheme, port, pick: services.random() }));
+}
+
+/** The kubelet is no HTTP server here: what tools ask of it is answered in its place, other ports are proxied. */
+export function proxyNode(call: AuthorizedCall): Outcome | Promise<Outcome> {
+  const { scheme, name, port } = splitName(call.info.name);
+  const node = stored<Node>(call, "nodes", name);
+  return port === "" || port === "10250" ? kubeletAnswer(call, name) : forward(call, nodeTarget(node, scheme, port));
+}
+
+function kubeletAnswer({ services, request, info }: AuthorizedCall, nodeName: string): Outcome {
+  if (request.method !== "GET") throw methodNotSupported({ group: "", resource: "nodes/proxy" }, info.verb);
+  if (!services.nodes(nodeName)) throw serviceUnavailable(`node ${nodeName} is not connected`);
+  const path = info.rest.replace(/\/$/, "");
+  if (path === "/healthz") return textResponse("ok");
+  if (path === "/pods") {
+    const pods = services.store.list("/pods").entries.map(({ object }) => object as Pod);
+    const items = pods.filter(({ spec }) => spec?.nodeName === nodeName);
+    return jsonResponse({ kind: "PodList", apiVersion: "v1", metadata: {}, items });
+  }
+  return textResponse("404 page not found\n", 404);
+}
+
+function stored<T>({ services, info }: AuthorizedCall, resource: string, name: string): T {
+  const namespace = resource === "nodes" ? "" : info.namespace;
+  const entry = services.store.get({ collection: `/${resource}`, namespace, name });
+  if (!entry) throw notFound({ group: "", resource }, name);
+  return entry.object as T;
+}
+
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Without credentials, which are the API server's business, and without what concerns one connection only. */
+export function requestHeaders(headers: IncomingHttpHeaders, keepUpgrade: boolean): Record<string, string | string[]> {
+  const out: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const isOurs =
+      name.startsWith(":") || name === "host" || name === "authorization" || name.startsWith("impersonate-");
+    if (
+      value === undefined ||
+      isOurs ||
+      (hopByHop.has(name) && !(keepUpgrade && (name === "upgrade" || name === "connection")))
+    )
+      continue;
+    out[name] = value;
+  }
+  return out;
+}
+
+async function forward(call: AuthorizedCall, target: ProxyTarget): Promise<Outcome> {
+  const { request, info } = call;
+  const query = request.search ? `?${request.search}` : "";
+  if (info.rest === "" && !request.upgrade && (request.method === "GET" || request.method === "HEAD")) {
+    return { status: 301, headers: { location: `${request.path}/${query}` } };
+  }
+  const outgoing = open(request, target, `${info.rest || "/"}${query}`);
+  const answer = answerOf(outgoing, target);
+  if (request.upgrade) outgoing.end();
+  // The answer may come before the body is through; an error of the body shows in the answer.
+  else pipeline(request.body, outgoing).catch(() => {});
+  const reply = await answer;
+  if (!reply.upgradedSocket) return relay(request, reply.message, target);
+  if (!request.upgrade) throw serviceUnavailable("the server upgraded a request that did not ask for it");
+  const { message, upgradedSocket, head } = reply;
+  const lines = [`HTTP/1.1 ${message.statusCode} ${message.statusMessage}`];
+  for (let i = 0; i + 1 < message.rawHeaders.length; i += 2)
+    lines.push(`${message.rawHeaders[i]}: ${message.rawHeaders[i + 1]}`);
+  const { socket } = request.upgrade;
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  if (head.length > 0) socket.write(head);
+  join(socket, upgradedSocket, request.upgrade.head);
+  return upgraded;
+}
+
+function open(request: EdgeRequest, { scheme, host, port }: ProxyTarget, path: string): ClientRequest {
+  const options = {
+    host,
+    port,
+    path,
+    method: request.method,
+    headers: {
+      ...requestHeaders(request.headers, request.upgrade !== undefined),
+      host: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    },
+    signal: request.signal,
+    agent: false as const,
+  };
+  // Pods' certificates are their own affair, as upstream has it.
+  return scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+}
+
+interface Answer {
+  readonly message: IncomingMessage;
+  readonly upgradedSocket?: import("node:stream").Duplex;
+  readonly head: Buffer;
+}
+
+function answerOf(outgoing: ClientRequest, { host, port }: ProxyTarget): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    outgoing.on("response", (message) => resolve({ message, head: Buffer.alloc(0) }));
+    outgoing.on("upgrade", (message, upgradedSocket, head) => resolve({ message, upgradedSocket, head }));
+    outgoing.on("error", (error) => {
+      reject(serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`));
+    });
+  });
+}
+
+function relay(request: EdgeRequest, message: IncomingMessage, target: ProxyTarget): EdgeResponse {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
+  }
+  const { location } = message.headers;
+  if (location) headers.location = proxiedLocation(location, request.path, target);
+  return {
+    status: message.statusCode ?? 502,
+    headers,
+    async body(sink) {
+      sink.signal.addEventListener("abort", () => message.destroy(), { once: true });
+      for await (const chunk of message as AsyncIterable<Buffer>) if (!sink.write(chunk)) await sink.drained();
+      sink.end();
+    },
+  };
+}
+
+/** A redirect of the backend to itself must come through the proxy again. */
+export function proxiedLocation(location: string, requestPath: string, { host, port }: ProxyTarget): string {
+  const marker = requestPath.indexOf("/proxy");
+  const prefix = requestPath.slice(0, marker + "/proxy".length);
+  if (!URL.canParse(location, `http://${host}:${port}/`)) return location;
+  const url = new URL(location, `http://${host}:${port}/`);
+  const isOwn = url.hostname === host && (url.port === "" || Number(url.port) === port);
+  if (!isOwn || (!location.startsWith("/") && !/^https?:/i.test(location))) return location;
+  return `${prefix}${url.pathname}${url.search}${url.hash}`;
+}
