@@ -72,7 +72,7 @@ export function renderConfig(plan: IngressPlan, slots: Slots, options: ConfigOpt
     `  http-request set-var(txn.group) var(txn.host),regsub(^[^.]+,*),map_str(${map("hosts")}) if !{ var(txn.group) -m found }`,
     "  http-request set-var(txn.group) str(*) if !{ var(txn.group) -m found }",
     "  http-request set-var(txn.path) path",
-    '  http-request set-var(txn.elements) path,regsub("/*$",/)',
+    `  http-request set-var(txn.elements) 'path,regsub("/*$",/)'`,
     `  http-request set-var(txn.backend) var(txn.group),concat(\\#,txn.path),map_str(${map("exact")})`,
     `  http-request set-var(txn.backend) var(txn.group),concat(\\#,txn.elements),map_beg(${map("prefix")}) if !{ var(txn.backend) -m found }`,
     "  use_backend %[var(txn.backend)] if { var(txn.backend) -m found }",

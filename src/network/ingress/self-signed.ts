@@ -7,6 +7,8 @@ const renewDays = 30;
 
 /** Certificate and key as one PEM text, valid from a day ago for about two years. */
 export async function createSelfSigned(commonName: string, now: number): Promise<string> {
+  // The library needs it to be there first.
+  await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
