@@ -1,6 +1,6 @@
 // The mounts of a container: its volumes (sub-paths safely), /etc/hosts and the termination message file.
 // Follows kubernetes v1.36 pkg/kubelet/kubelet_pods.go (makeMounts, hostsFileContent) and pkg/volume/util/subpath.
-import { closeSync, constants, mkdirSync, openSync, fstatSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, constants, mkdirSync, openSync, fstatSync, realpathSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Pod, VolumeMount } from "../../kinds/generated/core.v1.ts";
@@ -95,6 +95,17 @@ const O_PATH = 0o10000000;
 const openBelow = (fd: number, step: string, flags: number) =>
   openSync(`/proc/self/fd/${fd}/${step}`, O_PATH | constants.O_NOFOLLOW | flags);
 
+/** Makes a directory below an open one; false when there is something already. */
+function makeBelow(fd: number, step: string): boolean {
+  try {
+    mkdirSync(`/proc/self/fd/${fd}/${step}`);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
 /**
  * Binds `volume/subPath` to `target`. The container may change the volume meanwhile, so the path is resolved first,
  * checked to be inside, and then walked step by step without following links; the bind takes the opened file itself.
@@ -124,13 +135,16 @@ function openInside(root: string, subPath: string): number {
   const inside = relative(root, existing ?? join(root, subPath));
   if (inside.split("/")[0] === "..") throw new ConfigError("subPath leaves the volume");
   let fd = openSync(root, O_PATH | constants.O_DIRECTORY);
+  // What is made is as open as the volume itself; the umask must not narrow it.
+  const mode = fstatSync(fd).mode & 0o7777;
   const steps = inside.split("/").filter(Boolean);
   for (const [index, step] of steps.entries()) {
     const directory = index < steps.length - 1 || existing === undefined ? constants.O_DIRECTORY : 0;
     const parent = fd;
     try {
-      if (existing === undefined) mkdirSync(`/proc/self/fd/${parent}/${step}`, { recursive: true, mode: 0o755 });
+      const made = existing === undefined && makeBelow(parent, step);
       fd = openBelow(parent, step, directory);
+      if (made) chmodSync(`/proc/self/fd/${fd}`, mode);
     } finally {
       closeSync(parent);
     }
