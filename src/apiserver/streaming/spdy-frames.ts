@@ -156,6 +156,9 @@ export const dictionary = Buffer.concat([
   Buffer.from(dictionaryTail),
 ]);
 
+/** An empty stored block: the peer's inflater may hold bytes back until it sees one. */
+const flush = Buffer.from([0, 0, 0, 0xff, 0xff]);
+
 /** Writes header blocks. They are stored, not compressed: they are few and short, and this needs no state but the start. */
 export class HeaderEncoder {
   #started = false;
@@ -177,7 +180,7 @@ export class HeaderEncoder {
     // zlib's own head, once per connection: deflate, preset dictionary, its Adler-32.
     const start = this.#started ? [] : [Buffer.from([0x78, 0xbb]), words(0xe3c6a7c2)];
     this.#started = true;
-    return Buffer.concat([...start, block, content]);
+    return Buffer.concat([...start, block, content, flush]);
   }
 }
 
