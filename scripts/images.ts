@@ -6,9 +6,11 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { importImage } from "../src/kubelet/images/import.ts";
 import { buildDebianImage } from "../src/kubelet/images/debian.ts";
+import type { ClusterSettings } from "../src/cluster.ts";
 import type { BuiltImage } from "../src/kubelet/images/oci.ts";
 import { run, runOrThrow } from "../src/host/run.ts";
-import { defaultDataDir } from "../src/cli/settings.ts";
+import { defaultDataDir, readSettings } from "../src/cli/settings.ts";
+import { containerdSocket } from "../src/node.ts";
 
 const root = join(import.meta.dirname, "..");
 const cache = join(root, "node_modules/.cache/images");
@@ -123,6 +125,12 @@ async function busyboxApplets(from: string): Promise<string[]> {
   return stdout.split("\n").filter((applet) => applet && applet !== "busybox");
 }
 
+function settingsOf(name: string, dataDir: string): ClusterSettings {
+  const settings = readSettings(dataDir);
+  if (!settings) throw new Error(`there is no cluster "${name}" in ${dataDir}; start one with: npm start`);
+  return settings;
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
@@ -138,7 +146,7 @@ if (import.meta.main) {
       writeFileSync(join(values.output, `${image.name.replace(/^.*\//, "").replace(":", "-")}.tar`), image.tar);
     } else {
       const dataDir = resolve(values["data-dir"] ?? defaultDataDir(values.name));
-      await importImage(join(dataDir, "containerd/containerd.sock"), image);
+      await importImage(containerdSocket(settingsOf(values.name, dataDir)), image);
     }
     console.log(`${values.output ? "wrote" : "imported"} ${image.name} (${(image.tar.length / 1e6).toFixed(1)} MB)`);
   }
