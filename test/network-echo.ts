@@ -1,6 +1,7 @@
 // A stand-in for a container: `serve NAME PORT` answers TCP and UDP with "NAME SOURCE", `ask tcp|udp ADDRESS PORT` prints the
-// answer or the error's code.
+// answer or the error's code, `ask resolve SERVER NAME` an address from that DNS server.
 import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
 import { connect, createServer } from "node:net";
 
 const [mode, ...args] = process.argv.slice(2);
@@ -33,5 +34,13 @@ function ask(protocol: string, address: string, port: number): void {
   udp.connect(port, address, () => udp.send("?"));
 }
 
-if (mode === "serve") serve(args[0]!, Number(args[1]));
+async function resolve(server: string, name: string): Promise<void> {
+  const resolver = new Resolver();
+  resolver.setServers([server]);
+  const found = await resolver.resolve4(name).catch((error: NodeJS.ErrnoException) => [error.code ?? error.message]);
+  console.log(found.join());
+}
+
+if (mode === "ask" && args[0] === "resolve") await resolve(args[1]!, args[2]!);
+else if (mode === "serve") serve(args[0]!, Number(args[1]));
 else ask(args[0]!, args[1]!, Number(args[2]));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run, runOrThrow } from "../src/host/run.ts";
@@ -10,6 +10,7 @@ import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { ensurePodNetwork, removePodNetwork } from "../src/network/cni.ts";
 import { EndpointSlice, Pod, Service } from "../src/kinds/index.ts";
+import { startDns } from "../src/network/dns/server.ts";
 import { removeServiceProxy, type ServiceProxy, startServiceProxy } from "../src/network/proxy/proxy.ts";
 import { FakeClient } from "../src/network/testing.ts";
 
@@ -62,7 +63,12 @@ async function serve(name: string, port: number): Promise<void> {
 }
 
 /** Asks from a pod, or from the host with `from` "". */
-async function ask(from: string, protocol: "tcp" | "udp", address: string, port: number): Promise<string> {
+async function ask(
+  from: string,
+  protocol: "tcp" | "udp" | "resolve",
+  address: string,
+  port: number | string,
+): Promise<string> {
   const command = [process.execPath, echo, "ask", protocol, address, String(port)];
   const [file, ...args] = from ? ["ip", "netns", "exec", `knh-${from}`, ...command] : command;
   return (await runOrThrow(file!, args, { timeoutMs: 5000 })).stdout.trim();
@@ -124,6 +130,7 @@ before(async () => {
     ...network,
     client: fake.client,
     nodeName: "n1",
+    nodeAddresses: ["10.231.0.1"],
     table,
     bridgeNetfilter,
     clock: realClock,
@@ -196,9 +203,50 @@ test("a node port answers on every address of the node, loopback included", { sk
   assert.equal(await ask("", "tcp", "127.0.0.1", 31990), "ECONNREFUSED");
 });
 
+test(
+  "a load balancer gets the node's address and answers there; a taken port stays with its process",
+  { skip },
+  async () => {
+    const balancer = (name: string, clusterIP: string, port: number) =>
+      service(name, clusterIP, { type: "LoadBalancer", ports: [{ name: "t", port, protocol: "TCP" }] });
+    const squatter = createServer().listen(18097, "0.0.0.0");
+    await once(squatter, "listening");
+    await offer(balancer("lb-free", "10.232.0.27", 18098), ["10.231.0.2"]);
+    await offer(balancer("lb-taken", "10.232.0.28", 18097), ["10.231.0.2"]);
+    for (let i = 0; i < 5; i++) await proxy.settled();
+    squatter.close();
+    const status = async (name: string) => (await fake.get(Service, name, "default")).status?.loadBalancer?.ingress;
+    assert.deepEqual(await status("lb-free"), [{ ip: "10.231.0.1", ipMode: "VIP" }]);
+    assert.equal(await status("lb-taken"), undefined);
+    assert.equal(await ask("c", "tcp", "10.231.0.1", 18098), "a 10.231.0.4");
+  },
+);
+
+test("cluster DNS answers pods and the host on its service address", { skip }, async () => {
+  const dns = await startDns({
+    client: fake.client,
+    address: "10.232.0.10",
+    clusterDomain: "cluster.local",
+    ranges: [network.podCidr, network.serviceCidr],
+    resolvConf: "/dev/null",
+    clock: realClock,
+    log: silentLogger,
+    signal: stop.signal,
+  });
+  await offer(service("named", "10.232.0.29"), ["10.231.0.2"]);
+  assert.equal(await ask("c", "resolve", "10.232.0.10", "named.default.svc.cluster.local"), "10.232.0.29");
+  assert.equal(await ask("", "resolve", "10.232.0.10", "named.default.svc.cluster.local"), "10.232.0.29");
+  assert.equal(await ask("c", "resolve", "10.232.0.10", "nobody.default.svc.cluster.local"), "ENOTFOUND");
+  await dns[Symbol.asyncDispose]();
+});
+
 test("source ranges of a load balancer refuse everyone else", { skip }, async () => {
   const balancer = (range: string) => ({
-    ...service("lb", "10.232.0.25", { type: "LoadBalancer", loadBalancerSourceRanges: [range] }),
+    ...service("lb", "10.232.0.25", {
+      type: "LoadBalancer",
+      loadBalancerClass: "other",
+      loadBalancerSourceRanges: [range],
+    }),
     status: { loadBalancer: { ingress: [{ ip: "10.231.0.1" }] } },
   });
   await offer(balancer("10.231.0.4/32"), ["10.231.0.2"]);

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, runOrThrow } from "../host/run.ts";
+import { allowForwarding, forbidForwarding } from "./forwarding.ts";
 import { addressAt, formatCidr, overlaps, parseCidr, requireCidr } from "./address.ts";
 
 export interface PodNetworkOptions {
@@ -93,6 +94,7 @@ export async function ensurePodNetwork(options: PodNetworkOptions): Promise<PodN
   setKernel("/proc/sys/net/ipv4/ip_forward", "1");
   // NodePorts answer on 127.0.0.1 too; the proxy's table drops loopback addresses that come in from pods.
   setKernel(`/proc/sys/net/ipv4/conf/${bridge}/route_localnet`, "1");
+  await allowForwarding(bridge);
   return {
     gateway: addressAt(requireCidr(options.podCidr, "pod range"), 1),
     bridgeNetfilter: await filterBridge(bridge),
@@ -122,6 +124,7 @@ export async function removePodNetwork(
   const range = formatCidr(requireCidr(options.clusterCidr ?? options.podCidr, "pod range"));
   const input = `link del dev ${options.bridge}\nroute del unreachable ${range} metric ${unreachableMetric}\n`;
   await run("ip", ["-force", "-batch", "-"], { input });
+  await forbidForwarding(options.bridge);
 }
 
 export interface CniConfigOptions {

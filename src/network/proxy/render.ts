@@ -55,7 +55,7 @@ function renderPort(out: FragmentBuilder, service: Service, view: PortView, cont
   const cluster = renderBalancer(out, "cluster", view, backends.cluster);
   const wantsLocal = internalLocal || (spec.externalTrafficPolicy === "Local" && isExternal(service));
   const local = wantsLocal ? renderBalancer(out, "local", view, backends.local) : undefined;
-  renderHairpin(out, backends, context);
+  renderPlaces(out, backends, context);
 
   const clusterIps = (spec.clusterIPs ?? [spec.clusterIP!]).filter((ip) => parseAddress(ip) !== undefined);
   for (const ip of clusterIps) {
@@ -161,12 +161,17 @@ function stick(out: FragmentBuilder, view: PortView, backends: readonly Backend[
   return [...rules, `numgen random mod ${backends.length} vmap { ${choices.join(", ")} }`];
 }
 
-/** A pod that reaches itself through a Service must see another source address than its own. */
-function renderHairpin(out: FragmentBuilder, backends: Backends, context: RenderContext): void {
+/**
+ * Lists the endpoints by where they are: a pod that reaches itself through a Service must see another source address
+ * than its own, and endpoints elsewhere must answer through this node.
+ */
+function renderPlaces(out: FragmentBuilder, backends: Backends, context: RenderContext): void {
   const pods = parseCidr(context.podCidr);
   for (const { address } of [...backends.cluster, ...backends.local]) {
     const value = parseAddress(address);
-    if (pods && value !== undefined && contains(pods, value)) out.element("hairpin", `${address} . ${address}`);
+    if (!pods || value === undefined) continue;
+    if (contains(pods, value)) out.element("hairpin", `${address} . ${address}`);
+    else out.element("elsewhere", address);
   }
 }
 

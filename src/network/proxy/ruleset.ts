@@ -31,6 +31,7 @@ const containers: Readonly<Record<string, { readonly word: "map" | "set"; readon
   "refused-ips": { word: "set", definition: `${key};` },
   "refused-ports": { word: "set", definition: "type inet_proto . inet_service;" },
   hairpin: { word: "set", definition: "type ipv4_addr . ipv4_addr;" },
+  elsewhere: { word: "set", definition: "type ipv4_addr;" },
 };
 
 const ports = "meta l4proto { tcp, udp, sctp }";
@@ -77,8 +78,9 @@ function baseChains(options: TableOptions): [name: string, hook: string, rules: 
         "ip saddr . ip daddr @hairpin ct status dnat masquerade",
         `ip saddr 127.0.0.0/8 ip daddr != 127.0.0.0/8 ct status dnat masquerade`,
         ...(options.bridgeNetfilter ? [] : [`ip saddr ${podCidr} ip daddr ${podCidr} ct status dnat masquerade`]),
-        // From outside to another node's pod: the answer must come back through here.
-        `ct status dnat oifname != ${bridge} ip saddr != ${clusterCidr} fib saddr type != local masquerade`,
+        // From outside to an endpoint elsewhere: the answer must come back through here. Only for endpoints of ours:
+        // other clusters and container engines of this machine translate addresses too.
+        `ip daddr @elsewhere ip saddr != ${clusterCidr} fib saddr type != local ct status dnat masquerade`,
         `ip saddr ${podCidr} oifname != ${bridge} ip daddr != ${clusterCidr} masquerade`,
       ],
     ],
@@ -102,11 +104,6 @@ export class Ruleset {
 
   fragment(owner: string): Fragment {
     return this.#fragments.get(owner) ?? emptyFragment;
-  }
-
-  /** Elements that more than one owner claims with different values, for a warning. */
-  contested(): string[] {
-    return [...this.#claims].filter(([, owners]) => new Set(owners.values()).size > 1).map(([element]) => element);
   }
 
   /** Takes the new fragments in and returns the transaction that changes the table accordingly; "" when nothing does. */
