@@ -1,5 +1,6 @@
 // MutatingAdmissionPolicyBinding: where a MutatingAdmissionPolicy applies.
 import type * as admissionregistration from "../generated/admissionregistration.v1.ts";
+import { bindingColumns, bindingSpecErrors, defaultMatchResources } from "./policy.ts";
 import { defineKind } from "../kind.ts";
 
 export type MutatingAdmissionPolicyBinding = admissionregistration.MutatingAdmissionPolicyBinding;
@@ -12,4 +13,7 @@ export const MutatingAdmissionPolicyBinding = defineKind<admissionregistration.M
   namespaced: false,
   categories: ["api-extensions"],
   hasGeneration: true,
+  columns: bindingColumns,
+  defaults: ({ spec }) => defaultMatchResources(spec?.matchResources),
+  validate: ({ spec }) => bindingSpecErrors(spec),
 });

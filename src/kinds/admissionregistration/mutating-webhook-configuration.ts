@@ -1,5 +1,7 @@
 // MutatingWebhookConfiguration: webhooks that may change requests.
 import type * as admissionregistration from "../generated/admissionregistration.v1.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defaultWebhooks, webhooksErrors } from "./webhook.ts";
 import { defineKind } from "../kind.ts";
 
 export type MutatingWebhookConfiguration = admissionregistration.MutatingWebhookConfiguration;
@@ -12,4 +14,10 @@ export const MutatingWebhookConfiguration = defineKind<admissionregistration.Mut
   namespaced: false,
   categories: ["api-extensions"],
   hasGeneration: true,
+  columns: [nameColumn, column("Webhooks", ({ webhooks }) => webhooks?.length ?? 0, { type: "integer" }), ageColumn],
+  defaults: (draft) => {
+    defaultWebhooks(draft);
+    for (const webhook of draft.webhooks ?? []) webhook.reinvocationPolicy ??= "Never";
+  },
+  validate: webhooksErrors,
 });

@@ -1,5 +1,7 @@
 // ValidatingWebhookConfiguration: webhooks that may refuse requests.
 import type * as admissionregistration from "../generated/admissionregistration.v1.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defaultWebhooks, webhooksErrors } from "./webhook.ts";
 import { defineKind } from "../kind.ts";
 
 export type ValidatingWebhookConfiguration = admissionregistration.ValidatingWebhookConfiguration;
@@ -12,4 +14,7 @@ export const ValidatingWebhookConfiguration = defineKind<admissionregistration.V
   namespaced: false,
   categories: ["api-extensions"],
   hasGeneration: true,
+  columns: [nameColumn, column("Webhooks", ({ webhooks }) => webhooks?.length ?? 0, { type: "integer" }), ageColumn],
+  defaults: defaultWebhooks,
+  validate: webhooksErrors,
 });

@@ -42,7 +42,7 @@ export const PriorityClass = defineKind<scheduling.PriorityClass>({
     column("Value", ({ value }) => value ?? 0, { type: "integer" }),
     column("Global-Default", ({ globalDefault }) => globalDefault ?? false, { type: "boolean" }),
     ageColumn,
-    column("PreemptionPolicy", ({ preemptionPolicy }) => preemptionPolicy ?? "", { priority: 0 }),
+    column("PreemptionPolicy", ({ preemptionPolicy }) => preemptionPolicy ?? ""),
   ],
   defaults: (draft) => {
     draft.value ??= 0;

@@ -1,5 +1,5 @@
 // Checks that several storage kinds share. Follows kubernetes v1.36 pkg/apis/storage/validation/validation.go.
-import { invalidValue, path, required, tooLong } from "../../machinery/field.ts";
+import { invalidValue, required, tooLong } from "../../machinery/field.ts";
 import { dnsSubdomainErrors } from "../../machinery/names.ts";
 import { type Errors, named } from "../checks.ts";
 
@@ -24,5 +24,5 @@ export function parametersErrors(parameters: Readonly<Record<string, string>> | 
 export function driverNameErrors(field: string, name: string | undefined): Errors {
   if (!name) return [required(field)];
   const errors = named(field, name.toLowerCase(), dnsSubdomainErrors);
-  return name.length > maxDriverNameLength ? [...errors, tooLong(path(field), maxDriverNameLength)] : errors;
+  return name.length > maxDriverNameLength ? [...errors, tooLong(field, maxDriverNameLength)] : errors;
 }
