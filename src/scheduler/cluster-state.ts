@@ -12,6 +12,7 @@ export class NodeState {
   readonly #pods = new Map<string, PodInfo>();
   readonly #withAffinity = new Set<PodInfo>();
   readonly #requested = new Map<string, number>();
+  readonly #controlled = new Map<string, number>();
   scoringCpuMillis = 0;
   scoringMemoryBytes = 0;
 
@@ -42,6 +43,11 @@ export class NodeState {
     return this.#requested.get(resource) ?? 0;
   }
 
+  /** How many pods of a controller, by its uid, are here to stay. */
+  controlledBy(uid: string): number {
+    return this.#controlled.get(uid) ?? 0;
+  }
+
   add(info: PodInfo): void {
     this.remove(info.pod.metadata.uid);
     this.#pods.set(info.pod.metadata.uid, info);
@@ -65,10 +71,17 @@ export class NodeState {
     return copy;
   }
 
+  #countController(uid: string, sign: 1 | -1): void {
+    const count = this.controlledBy(uid) + sign;
+    if (count > 0) this.#controlled.set(uid, count);
+    else this.#controlled.delete(uid);
+  }
+
   #count(info: PodInfo, sign: 1 | -1): void {
     for (const [name, amount] of info.requests) {
       this.#requested.set(name, (this.#requested.get(name) ?? 0) + sign * amount);
     }
+    if (info.controller) this.#countController(info.controller, sign);
     this.scoringCpuMillis += sign * info.scoringCpuMillis;
     this.scoringMemoryBytes += sign * info.scoringMemoryBytes;
   }

@@ -154,10 +154,11 @@ function scoreAll(
   plugins: readonly AnyPlugin[],
 ): readonly number[] {
   const totals = nodes.map(() => 0);
-  for (const { name, score, normalize, weight = 1 } of plugins) {
-    if (!score) continue;
-    const raw = nodes.map((node) => score(info, node, states.get(name)));
-    const scores = normalize ? normalize(raw, nodes, states.get(name)) : raw;
+  for (const { name, indifferent, score, normalize, weight = 1 } of plugins) {
+    const state = states.get(name);
+    if (!score || indifferent?.(info, state)) continue;
+    const raw = nodes.map((node) => score(info, node, state));
+    const scores = normalize ? normalize(raw, nodes, state) : raw;
     for (let i = 0; i < totals.length; i++) totals[i]! += weight * Math.floor(scores[i]!);
   }
   return totals;

@@ -27,6 +27,8 @@ export interface Plugin<State = unknown> {
   /** Throws Unschedulable when no node at all can take the pod. */
   readonly prepare?: (pod: PodInfo, cluster: ClusterView) => State;
   readonly filter?: (pod: PodInfo, node: NodeState, state: State) => Rejection | undefined;
+  /** True when all nodes would score alike for the pod: then they are not asked. */
+  readonly indifferent?: (pod: PodInfo, state: State) => boolean;
   /** Any number; higher is better. Brought to 0…100 by `normalize` (default: taken as it is). */
   readonly score?: (pod: PodInfo, node: NodeState, state: State) => number;
   readonly normalize?: (scores: readonly number[], nodes: readonly NodeState[], state: State) => number[];

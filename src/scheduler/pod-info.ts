@@ -1,6 +1,7 @@
 // What scheduling needs to know of a pod, worked out once per version of it.
 import type { Pod, PodAffinityTerm } from "../kinds/generated/core.v1.ts";
 import { podRequests } from "../kinds/core/pod/resources.ts";
+import { controllerOf } from "../machinery/object.ts";
 import { quantityMillis, quantityValue } from "../machinery/quantity.ts";
 import { matchesLabels, type LabelSelectorObject } from "../machinery/selector.ts";
 
@@ -25,6 +26,8 @@ export type NamespaceLabels = (namespace: string) => Readonly<Record<string, str
 export interface PodInfo {
   readonly pod: Pod;
   readonly priority: number;
+  /** The uid of its controller, unless the pod is on its way out. */
+  readonly controller: string | undefined;
   readonly requests: Amounts;
   /** Requests for scoring: a container that asks for nothing still counts a little. */
   readonly scoringCpuMillis: number;
@@ -58,6 +61,7 @@ function build(pod: Pod): PodInfo {
   return {
     pod,
     priority: pod.spec?.priority ?? 0,
+    controller: pod.metadata.deletionTimestamp ? undefined : controllerOf(pod)?.uid,
     requests,
     scoringCpuMillis: (requests.get("cpu") ?? 0) + without("cpu") * defaultCpuMillis,
     scoringMemoryBytes: (requests.get("memory") ?? 0) + without("memory") * defaultMemoryBytes,

@@ -11,6 +11,7 @@ import { inNamespace, keyText } from "./image.ts";
 import type { LoadedState } from "./load.ts";
 import type { Codec, Log, LogBatch, LogCounters, LogRow } from "./log.ts";
 import { rewind } from "./rewind.ts";
+import { shareWith, Siblings } from "./share.ts";
 import type { Entry, Listing, Store, StoreKey, StoreStats, Subscription, Write } from "./store.ts";
 import { StoreError } from "./store.ts";
 import { RevisionWaiters, Watchers } from "./watchers.ts";
@@ -50,6 +51,7 @@ export class EngineStore implements Store {
   readonly #state: LoadedState;
   readonly #watchers: Watchers;
   readonly #waiters = new RevisionWaiters();
+  readonly #siblings = new Siblings();
   readonly #garbage: number[];
   #queue: Transaction[] = [];
   #next: number;
@@ -189,7 +191,7 @@ export class EngineStore implements Store {
   }
 
   #eventOf(write: Write, previous: StoredEntry | undefined, revision: number): HistoryEvent {
-    const object = withRevision(write.object ?? previous!.object, revision);
+    const object = withRevision(this.#compact(write, previous), revision);
     if (this.#options.freeze) deepFreeze(object);
     const volatile = write.type !== "delete" && write.volatile === true;
     const inMemoryOnly = volatile && previous?.volatile === true;
@@ -203,6 +205,12 @@ export class EngineStore implements Store {
     const entry = new StoredEntry(facts, { object }, this.#options.cache);
     if (!previous) return { type: "ADDED", revision, entry };
     return { type: write.type === "delete" ? "DELETED" : "MODIFIED", revision, entry, previous };
+  }
+
+  /** The object to store, sharing what it can with the version before or with its siblings. */
+  #compact({ object, type }: Write, previous: StoredEntry | undefined): KubeObject {
+    if (!object) return previous!.object;
+    return type === "create" ? this.#siblings.share(object) : shareWith(object, previous!.object);
   }
 
   #schedule(): void {

@@ -1,5 +1,4 @@
 // Nodes that have the pod's images already. Follows kubernetes v1.36 pkg/scheduler/framework/plugins/imagelocality.
-import type { ClusterView } from "../cluster-state.ts";
 import type { Plugin } from "../plugin.ts";
 
 const megabyte = 1024 * 1024;
@@ -10,19 +9,26 @@ const mostPerContainer = 1000 * megabyte;
 export const normalizedImage = (image: string): string =>
   image.lastIndexOf(":") <= image.lastIndexOf("/") ? `${image}:latest` : image;
 
-export const imageLocality: Plugin<ClusterView> = {
+interface Image {
+  readonly name: string;
+  /** The part of all nodes that have it: an image that few have counts less, or all its pods would crowd on those. */
+  readonly share: number;
+}
+
+export const imageLocality: Plugin<readonly Image[]> = {
   name: "ImageLocality",
-  prepare: (_pod, cluster) => cluster,
-  score({ pod }, node, cluster) {
-    if (node.images.size === 0) return 0;
+  prepare({ pod }, cluster) {
     const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-    let sum = 0;
-    for (const { image = "" } of containers) {
+    return containers.map(({ image = "" }) => {
       const name = normalizedImage(image);
-      // An image that few nodes have counts less, or all its pods would crowd on those.
-      sum += ((node.images.get(name) ?? 0) * cluster.nodesWithImage(name)) / cluster.nodes.length;
-    }
-    const most = mostPerContainer * containers.length;
+      return { name, share: cluster.nodesWithImage(name) / cluster.nodes.length };
+    });
+  },
+  indifferent: (_pod, images) => images.every(({ share }) => share === 0),
+  score(_pod, node, images) {
+    let sum = 0;
+    for (const { name, share } of images) sum += (node.images.get(name) ?? 0) * share;
+    const most = mostPerContainer * images.length;
     return Math.floor((100 * (Math.min(Math.max(sum, least), most) - least)) / (most - least));
   },
   weight: 1,

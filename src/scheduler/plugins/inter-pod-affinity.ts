@@ -123,10 +123,12 @@ export const interPodAffinity: Plugin<State> = {
     if (info.antiAffinity.some(({ topologyKey }) => state.avoided.at(topologyKey, node) > 0)) {
       return reject("node(s) didn't match pod anti-affinity rules");
     }
-    if (state.repelled.sumAt(node) > 0) return reject("node(s) didn't satisfy existing pods anti-affinity rules");
+    if (!state.repelled.isEmpty && state.repelled.sumAt(node) > 0)
+      return reject("node(s) didn't satisfy existing pods anti-affinity rules");
     return undefined;
   },
-  score: (_info, node, state) => (state.preferences.isEmpty ? 0 : state.preferences.sumAt(node)),
+  indifferent: (_info, { preferences }) => preferences.isEmpty,
+  score: (_info, node, { preferences }) => preferences.sumAt(node),
   normalize(scores) {
     const least = Math.min(...scores);
     const spread = Math.max(...scores) - least;

@@ -8,6 +8,7 @@ export const nodeAffinity: Plugin = {
   filter({ pod }, { node }) {
     return podAllowsNode(pod, node) ? undefined : rejectForGood("node(s) didn't match Pod's node affinity/selector");
   },
+  indifferent: ({ pod }) => !pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length,
   score({ pod }, { node }) {
     const preferred = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     let score = 0;

@@ -14,7 +14,9 @@ interface Constraint {
   readonly topologyKey: string;
   readonly maxSkew: number;
   readonly minDomains: number;
-  readonly selects: (other: Pod) => boolean;
+  readonly selectsItself: boolean;
+  /** How many of the selected pods are on a node. */
+  readonly selectedOn: (node: NodeState) => number;
   readonly counts: (node: NodeState) => boolean;
 }
 
@@ -23,7 +25,6 @@ interface Spread {
   /** Topology value to the number of selected pods there. */
   readonly domains: ReadonlyMap<string, number>;
   readonly fewest: number;
-  readonly selectsItself: boolean;
 }
 
 interface State {
@@ -36,14 +37,20 @@ const valueAt = (node: NodeState, key: string): string | undefined => node.node.
 function constraintOf(pod: Pod, declared: TopologySpreadConstraint): Constraint {
   const selector = withKeys(declared, pod);
   const { topologyKey, maxSkew, minDomains = 1, nodeAffinityPolicy, nodeTaintsPolicy } = declared;
+  const selects = ({ metadata }: Pod) =>
+    metadata.namespace === pod.metadata.namespace &&
+    metadata.deletionTimestamp === undefined &&
+    matchesLabels(selector, metadata.labels);
   return {
     topologyKey,
     maxSkew,
     minDomains,
-    selects: (other) =>
-      other.metadata.namespace === pod.metadata.namespace &&
-      other.metadata.deletionTimestamp === undefined &&
-      matchesLabels(selector, other.metadata.labels),
+    selectsItself: selects(pod),
+    selectedOn(node) {
+      let selected = 0;
+      for (const other of node.pods) if (selects(other.pod)) selected++;
+      return selected;
+    },
     counts: ({ node }) =>
       (nodeAffinityPolicy === "Ignore" || podAllowsNode(pod, node)) &&
       (nodeTaintsPolicy !== "Honor" || !untolerated(pod, node.spec?.taints, ["NoSchedule", "NoExecute"])),
@@ -54,8 +61,13 @@ function constraintOf(pod: Pod, declared: TopologySpreadConstraint): Constraint 
 function defaultConstraints(pod: Pod): Constraint[] {
   const owner = controllerOf(pod)?.uid;
   if (owner === undefined) return [];
-  const selects = (other: Pod) => other.metadata.deletionTimestamp === undefined && controllerOf(other)?.uid === owner;
-  const common = { minDomains: 1, selects, counts: ({ node }: NodeState) => podAllowsNode(pod, node) };
+  const selectedOn = (node: NodeState) => node.controlledBy(owner);
+  const common = {
+    minDomains: 1,
+    selectsItself: true,
+    selectedOn,
+    counts: ({ node }: NodeState) => podAllowsNode(pod, node),
+  };
   return [
     { ...common, topologyKey: "kubernetes.io/hostname", maxSkew: 3 },
     { ...common, topologyKey: "topology.kubernetes.io/zone", maxSkew: 5 },
@@ -68,33 +80,31 @@ function prepare({ pod }: PodInfo, cluster: ClusterView): State {
   const hard = of("DoNotSchedule");
   const soft = declared.length > 0 ? of("ScheduleAnyway") : defaultConstraints(pod);
   return {
-    hard: measure(pod, hard, cluster),
-    soft: declared.length > 0 ? measure(pod, soft, cluster) : each(pod, soft, cluster),
+    hard: measure(hard, cluster),
+    soft: declared.length > 0 ? measure(soft, cluster) : each(soft, cluster),
   };
 }
 
 /** Only nodes that have the labels of all constraints count. */
-function measure(pod: Pod, constraints: readonly Constraint[], cluster: ClusterView): Spread[] {
+function measure(constraints: readonly Constraint[], cluster: ClusterView): Spread[] {
   if (constraints.length === 0) return [];
   const labelled = cluster.nodes.filter((n) => constraints.every((c) => valueAt(n, c.topologyKey) !== undefined));
-  return constraints.map((constraint) => spreadOf(pod, constraint, labelled));
+  return constraints.map((constraint) => spreadOf(constraint, labelled));
 }
 
 /** Each constraint by itself: a cluster without zones still spreads over hosts. */
-const each = (pod: Pod, constraints: readonly Constraint[], cluster: ClusterView): Spread[] =>
-  constraints.flatMap((constraint) => measure(pod, [constraint], cluster)).filter(({ domains }) => domains.size > 0);
+const each = (constraints: readonly Constraint[], cluster: ClusterView): Spread[] =>
+  constraints.flatMap((constraint) => measure([constraint], cluster)).filter(({ domains }) => domains.size > 0);
 
-function spreadOf(pod: Pod, constraint: Constraint, nodes: readonly NodeState[]): Spread {
+function spreadOf(constraint: Constraint, nodes: readonly NodeState[]): Spread {
   const domains = new Map<string, number>();
   for (const node of nodes) {
     if (!constraint.counts(node)) continue;
     const value = valueAt(node, constraint.topologyKey)!;
-    let selected = 0;
-    for (const other of node.pods) if (constraint.selects(other.pod)) selected++;
-    domains.set(value, (domains.get(value) ?? 0) + selected);
+    domains.set(value, (domains.get(value) ?? 0) + constraint.selectedOn(node));
   }
   const fewest = domains.size < constraint.minDomains ? 0 : Math.min(...domains.values());
-  return { constraint, domains, fewest, selectsItself: constraint.selects(pod) };
+  return { constraint, domains, fewest };
 }
 
 const mismatch = "node(s) didn't match pod topology spread constraints";
@@ -103,14 +113,15 @@ export const podTopologySpread: Plugin<State> = {
   name: "PodTopologySpread",
   prepare,
   filter(_pod, node, { hard }) {
-    for (const { constraint, domains, fewest, selectsItself } of hard) {
+    for (const { constraint, domains, fewest } of hard) {
       const value = valueAt(node, constraint.topologyKey);
       if (value === undefined) return rejectForGood(`${mismatch} (missing required label)`);
-      const skew = (domains.get(value) ?? 0) + (selectsItself ? 1 : 0) - fewest;
+      const skew = (domains.get(value) ?? 0) + (constraint.selectsItself ? 1 : 0) - fewest;
       if (skew > constraint.maxSkew) return reject(mismatch);
     }
     return undefined;
   },
+  indifferent: (_pod, { soft }) => soft.length === 0,
   /** The fuller the node's domains, the higher; `normalize` turns it round. Nodes without the labels are last. */
   score(_pod, node, { soft }) {
     let cost = 0;
@@ -121,8 +132,7 @@ export const podTopologySpread: Plugin<State> = {
     }
     return cost;
   },
-  normalize(costs, _nodes, { soft }) {
-    if (soft.length === 0) return costs.map(() => 0);
+  normalize(costs) {
     const known = costs.filter((cost) => !Number.isNaN(cost));
     const most = Math.max(...known);
     const least = Math.min(...known);

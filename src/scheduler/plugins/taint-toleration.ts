@@ -10,7 +10,8 @@ export const taintToleration: Plugin = {
     return taint && rejectForGood(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`);
   },
   score({ pod }, { node }) {
-    const preferNot = (node.spec?.taints ?? []).filter(({ effect }) => effect === "PreferNoSchedule");
+    if (!node.spec?.taints) return 0;
+    const preferNot = node.spec.taints.filter(({ effect }) => effect === "PreferNoSchedule");
     const mild = (pod.spec?.tolerations ?? []).filter(({ effect }) => !effect || effect === "PreferNoSchedule");
     return preferNot.filter((taint) => !mild.some((toleration) => tolerates(toleration, taint))).length;
   },

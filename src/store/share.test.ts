@@ -1,0 +1,54 @@
+// Structural sharing keeps values and saves memory.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { KubeObject } from "../machinery/object.ts";
+import { shareWith, Siblings } from "./share.ts";
+
+test("equal parts become the very parts of the model, others stay", () => {
+  const model = { metadata: { labels: { a: "1" }, name: "x" }, spec: { list: [{ n: 1 }, { n: 2 }] }, status: { s: 1 } };
+  const next = { metadata: { labels: { a: "1" }, name: "y" }, spec: { list: [{ n: 1 }, { n: 3 }] }, status: { s: 1 } };
+  const shared = shareWith(next, model);
+  assert.deepEqual(shared, next);
+  assert.equal(shared.metadata.labels, model.metadata.labels);
+  assert.equal(shared.spec.list[0], model.spec.list[0]);
+  assert.equal(shared.spec.list[1], next.spec.list[1]);
+  assert.equal(shared.status, model.status);
+  assert.equal(shareWith(structuredClone(model), model), model);
+});
+
+test("a part that has less or more than the model is not the model", () => {
+  assert.deepEqual(shareWith({ a: 1 }, { a: 1, b: 2 }), { a: 1 });
+  assert.deepEqual(shareWith({ a: 1, b: undefined }, { a: 1 }), { a: 1, b: undefined });
+  assert.deepEqual(shareWith([1], [1, 2]), [1]);
+  const named = JSON.parse('{"__proto__":{},"constructor":{}}') as object;
+  assert.equal(JSON.stringify(shareWith(named, {})), '{"__proto__":{},"constructor":{}}');
+  assert.deepEqual(shareWith({ a: [] }, { a: {} }), { a: [] });
+});
+
+test("sharing never changes a value, nor the value that it shares with", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+      const [textA, textB] = [JSON.stringify(a), JSON.stringify(b)];
+      assert.equal(JSON.stringify(shareWith(structuredClone(a), a)), textA);
+      assert.deepEqual(shareWith(a, b), JSON.parse(textA));
+      assert.equal(JSON.stringify(b), textB);
+    }),
+  );
+});
+
+test("pods of one controller share what their template says", () => {
+  const siblings = new Siblings();
+  const pod = (name: string, owner?: string) =>
+    ({
+      kind: "Pod",
+      metadata: { name, ...(owner ? { ownerReferences: [{ uid: owner }] } : {}) },
+      spec: { containers: [{ image: "app" }] },
+    }) as unknown as KubeObject & { spec: object };
+  const first = siblings.share(pod("a", "rs"));
+  const second = siblings.share(pod("b", "rs")) as typeof first;
+  assert.equal((second as unknown as { spec: object }).spec, (first as unknown as { spec: object }).spec);
+  assert.equal(second.metadata.name, "b");
+  const other = siblings.share(pod("c"));
+  assert.notEqual((other as unknown as { spec: object }).spec, (first as unknown as { spec: object }).spec);
+});
