@@ -1,0 +1,235 @@
+// Real kubectl, new and old, against store, API and HTTP in this process: what users type must work.
+// The old one (1.20: SPDY streams, OpenAPI in protobuf) is taken from Debian's kubernetes-client package when it can be had.
+import { after, before, describe, test } from "node:test";
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { ensurePki } from "../src/apiserver/auth/pki.ts";
+import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
+import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
+import { fakeNode } from "../src/apiserver/streaming/testing.ts";
+import { testApi } from "../src/apiserver/testing.ts";
+import { realClock } from "../src/machinery/clock.ts";
+import { silentLogger } from "../src/machinery/log.ts";
+
+const oldKubectlDir = join(tmpdir(), "knarr-kubectl-old");
+
+/** The kubectl of Debian's package, unpacked and not installed; undefined where there is no apt. */
+function oldKubectl(): string | undefined {
+  const binary = join(oldKubectlDir, "usr/bin/kubectl");
+  if (existsSync(binary)) return binary;
+  mkdirSync(oldKubectlDir, { recursive: true });
+  spawnSync("apt-get", ["download", "kubernetes-client"], { cwd: oldKubectlDir });
+  const archive = readdirSync(oldKubectlDir).find((name) => name.endsWith(".deb"));
+  if (archive) spawnSync("dpkg", ["-x", archive, "."], { cwd: oldKubectlDir });
+  return existsSync(binary) ? binary : undefined;
+}
+
+const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
+const clients = { current: hasKubectl ? "kubectl" : undefined, old: oldKubectl() };
+
+const deployment = (image: string) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "${image}", ports: [{containerPort: 80}]}]}
+`;
+
+const node = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n";
+const pod =
+  "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: n1, containers: [{name: main, image: x}]}\n";
+
+for (const [label, kubectl] of Object.entries(clients)) {
+  describe(`kubectl (${label})`, { skip: kubectl ? false : "not on this machine" }, () => {
+    const dir = mkdtempSync(join(tmpdir(), "knarr-kubectl-"));
+    const stop = new AbortController();
+    let server: ApiServer;
+
+    const run = async (args: readonly string[], input?: string, status = 0) => {
+      const child = spawn(kubectl!, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
+        timeout: 20_000,
+      });
+      child.stdin.end(input ?? "");
+      const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+      assert.equal(code, status, `kubectl ${args.join(" ")}\n${out}${error}`);
+      return { out, error };
+    };
+
+    before(async () => {
+      const { store, kinds, api, client } = await testApi();
+      const pki = await ensurePki(join(dir, "pki"), {
+        names: ["localhost"],
+        addresses: ["127.0.0.1"],
+        clock: realClock,
+      });
+      const issuer = "https://kubernetes.default.svc.cluster.local";
+      const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, issuer, store, clock: realClock });
+      const connection = fakeNode({
+        run: ([command, ...args], stdin) =>
+          command === "false" ? { stderr: "no\n", exitCode: 3 } : { stdout: `${args.join(" ")}${stdin}\n` },
+        logLines: ["one", "two", "three"],
+        usage: {
+          cpuNanoCores: 250e6,
+          memoryWorkingSetBytes: 100 * 2 ** 20,
+          containers: [
+            {
+              namespace: "default",
+              pod: "p",
+              container: "main",
+              cpuNanoCores: 5e6,
+              memoryWorkingSetBytes: 7 * 2 ** 20,
+            },
+          ],
+        },
+      });
+      server = await startApiServer({
+        api,
+        store,
+        kinds,
+        client,
+        pki,
+        tokens,
+        listen: { host: "127.0.0.1", port: 0 },
+        nodes: (name) => (name === "n1" ? connection : undefined),
+        clock: realClock,
+        log: silentLogger,
+        signal: stop.signal,
+        version: "test",
+      });
+      const base64 = (pem: string) => Buffer.from(pem).toString("base64");
+      const config = {
+        apiVersion: "v1",
+        kind: "Config",
+        clusters: [{ name: "k", cluster: { server: server.url, "certificate-authority-data": base64(pki.caPem) } }],
+        users: [
+          {
+            name: "k",
+            user: { "client-certificate-data": base64(pki.admin.certPem), "client-key-data": base64(pki.admin.keyPem) },
+          },
+        ],
+        contexts: [{ name: "k", context: { cluster: "k", user: "k" } }],
+        "current-context": "k",
+      };
+      writeFileSync(join(dir, "kubeconfig"), JSON.stringify(config), { mode: 0o600 });
+    });
+
+    after(async () => {
+      stop.abort();
+      await server.close();
+      rmSync(dir, { recursive: true });
+    });
+
+    test("api-resources and version know the server", async () => {
+      assert.match((await run(["api-resources"])).out, /deployments +deploy +apps\/v1 +true +Deployment/);
+      assert.match((await run(["version", "--output=json"])).out, /v1\.36\.0\+knarr/);
+    });
+
+    test("apply creates, changes nothing the second time, and patches", async () => {
+      assert.match((await run(["apply", "-f", "-"], deployment("web:1"))).out, /created/);
+      assert.match((await run(["apply", "-f", "-"], deployment("web:1"))).out, /unchanged/);
+      assert.match((await run(["apply", "--dry-run=server", "-f", "-"], deployment("web:2"))).out, /configured/);
+      assert.match((await run(["apply", "-f", "-"], deployment("web:3"))).out, /configured/);
+      const image = ["get", "deploy", "web", "-o=jsonpath={.spec.template.spec.containers[0].image}"];
+      assert.equal((await run(image)).out, "web:3");
+    });
+
+    test("apply refuses a misspelt field", async () => {
+      const { error } = await run(["apply", "-f", "-"], deployment("web:1").replace("image:", "imagee:"), 1);
+      assert.match(error, /unknown field/);
+    });
+
+    test("server-side apply owns its fields", async () => {
+      const manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ssa}\ndata: {a: b}\n";
+      assert.match((await run(["apply", "--server-side", "-f", "-"], manifest)).out, /serverside-applied/);
+    });
+
+    test("create, scale, label, get and delete", async () => {
+      await run(["create", "configmap", "c", "--from-literal=a=b"]);
+      await run(["label", "configmap", "c", "x=y"]);
+      assert.match((await run(["get", "configmaps", "-l", "x=y"])).out, /^NAME +(DATA +)?AGE\nc /);
+      await run(["scale", "deploy", "web", "--replicas=3"]);
+      assert.equal((await run(["get", "deploy", "web", "-o=jsonpath={.spec.replicas}"])).out, "3");
+      await run(["delete", "configmap", "c"]);
+      assert.match((await run(["get", "configmap", "c"], "", 1)).error, /NotFound/);
+    });
+
+    test("explain knows every field of a pod", async () => {
+      const { out } = await run(["explain", "pod.spec.containers", "--recursive"]);
+      for (const field of ["livenessProbe", "securityContext", "volumeMounts", "runAsNonRoot"])
+        assert.match(out, new RegExp(field));
+    });
+
+    test("get --watch sees what happens", async () => {
+      const args = [`--kubeconfig=${join(dir, "kubeconfig")}`, "get", "configmaps", "--watch", "-o", "name"];
+      const child = spawn(kubectl!, args);
+      let seen = "";
+      child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+      while (!seen.includes("kube-root-ca.crt")) await once(child.stdout, "data");
+      await run(["create", "configmap", "watched"]);
+      while (!seen.includes("watched")) await once(child.stdout, "data");
+      child.kill();
+      await once(child, "close");
+    });
+
+    test("exec carries streams and exit codes", async () => {
+      await run(["create", "-f", "-"], `${node}---\n${pod}`);
+      assert.equal((await run(["exec", "p", "--", "echo", "a", "b"])).out, "a b\n");
+      assert.equal((await run(["exec", "-i", "p", "--", "cat"], "typed")).out, "typed\n");
+      const failed = await run(["exec", "p", "--", "false"], "", 3);
+      assert.match(failed.error, /no\n/);
+    });
+
+    test("logs come line by line and from the end", async () => {
+      assert.equal((await run(["logs", "p"])).out, "one\ntwo\nthree\n");
+      assert.equal((await run(["logs", "p", "--tail=1"])).out, "three\n");
+      assert.match((await run(["logs", "p", "-c", "other"], "", 1)).error, /container other is not valid for pod p/);
+    });
+
+    test("port-forward carries a connection", async () => {
+      await run(["patch", "pod", "p", "--type=merge", "-p", '{"metadata":{"labels":{"ready":"yes"}}}']);
+      const status = { status: { phase: "Running" } };
+      await patchStatus(server, dir, status);
+      const child = spawn(kubectl!, [`--kubeconfig=${join(dir, "kubeconfig")}`, "port-forward", "p", ":80"]);
+      const [first] = (await once(child.stdout, "data")) as [Buffer];
+      const port = Number(/127\.0\.0\.1:(\d+) -> 80/.exec(first.toString())![1]);
+      const socket = connect(port, "127.0.0.1");
+      socket.write("hello");
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      assert.equal(answer.toString(), "80:hello");
+      socket.destroy();
+      child.kill();
+      await once(child, "close");
+    });
+
+    test("top shows what nodes and pods use", async () => {
+      assert.match((await run(["top", "pods"])).out, /p +5m +7Mi/);
+      assert.match((await run(["top", "nodes"])).out, /n1 +250m/);
+    });
+  });
+}
+
+/** kubectl before 1.24 cannot patch subresources, so this goes beside it. */
+async function patchStatus(server: ApiServer, dir: string, patch: object): Promise<void> {
+  const { readFileSync } = await import("node:fs");
+  const { request } = await import("node:https");
+  const pem = (name: string) => readFileSync(join(dir, "pki", name));
+  const call = request(`${server.url}/api/v1/namespaces/default/pods/p/status`, {
+    method: "PATCH",
+    ca: pem("ca.crt"),
+    cert: pem("admin.crt"),
+    key: pem("admin.key"),
+    headers: { "content-type": "application/merge-patch+json" },
+  });
+  call.end(JSON.stringify(patch));
+  const [response] = (await once(call, "response")) as [import("node:http").IncomingMessage];
+  assert.equal(response.statusCode, 200, await text(response));
+}
