@@ -154,7 +154,7 @@ test("UDP fronts that lost a backend or are new are reported", () => {
 test("headless, ExternalName and locally answered addresses add nothing", () => {
   assert.deepEqual(show("h", { clusterIP: "None" }, ["10.244.0.5"]).elements, []);
   assert.deepEqual(show("e", { type: "ExternalName", clusterIP: undefined }, []).elements, []);
-  assert.deepEqual(show("dns", { clusterIP: "10.96.0.10" }, ["10.244.1.5@n2"]).elements, []);
+  assert.deepEqual(show("dns", { clusterIP: "10.96.0.10" }, ["10.244.1.5@n2"]).elements, ["elsewhere 10.244.1.5"]);
 });
 
 test("without endpoints, outside addresses and node ports are refused", () => {
