@@ -7,13 +7,21 @@ import type { Client } from "../src/client/client.ts";
 import { startControllers } from "../src/controllers/index.ts";
 import {
   builtinKinds,
+  DaemonSet,
   Deployment,
   Endpoints,
   EndpointSlice,
+  Job,
   Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   ReplicaSet,
   Service,
+  ServiceAccount,
+  StatefulSet,
+  StorageClass,
 } from "../src/kinds/index.ts";
 import { KindRegistry } from "../src/kinds/registry.ts";
 import { formatTime, realClock } from "../src/machinery/clock.ts";
@@ -32,6 +40,7 @@ const log: Logger = {
   child: () => log,
 };
 
+const removed: string[] = [];
 let store: Store;
 let client: Client;
 const stop = new AbortController();
@@ -61,7 +70,7 @@ before(async () => {
     signal: stop.signal,
     rootCaPem,
     storageDir: "/storage",
-    removeVolumeDirectory: async () => {},
+    removeVolumeDirectory: async (path, node) => void removed.push(`${path} on ${node}`),
   });
   client.cache(Pod).onChange(({ type, object }) => void (type !== "DELETED" && playKubelet(object)));
 });
@@ -79,7 +88,7 @@ async function playKubelet(pod: Pod): Promise<void> {
   const { name, namespace, deletionTimestamp, labels } = pod.metadata;
   if (deletionTimestamp !== undefined) {
     await client.delete(Pod, { name, namespace: namespace! }, { gracePeriodSeconds: 0 }).catch(() => {});
-  } else if (pod.status?.phase !== "Running" && labels?.hold === undefined) {
+  } else if ((pod.status?.phase ?? "Pending") === "Pending" && labels?.hold === undefined) {
     const status = {
       phase: "Running",
       podIP: `10.1.0.${address++}`,
@@ -226,6 +235,168 @@ test("a deleted namespace takes everything in it along", async () => {
   await client.delete(Namespace, { name: "gone" });
   await until(Namespace, "gone", (object) => object === undefined);
   assert.equal(client.cache(Pod).list("gone").length, 0);
+});
+
+const object = <S>(apiVersion: string, kind: string, name: string, spec: S) => ({
+  apiVersion,
+  kind,
+  metadata: { name, namespace: "default" },
+  spec,
+});
+
+test("a StatefulSet starts, renews and shrinks its pods in order, with claims of their own", async () => {
+  const order: string[] = [];
+  const stopListening = client.cache(Pod).onChange(({ type, object: { metadata } }) => {
+    if (metadata.labels?.app === "db" && type !== "MODIFIED") order.push(`${type} ${metadata.name}`);
+  });
+  const spec = {
+    replicas: 2,
+    serviceName: "db",
+    podManagementPolicy: "OrderedReady",
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
+    selector: { matchLabels: { app: "db" } },
+    template: template({ app: "db" }),
+    volumeClaimTemplates: [
+      {
+        metadata: { name: "data" },
+        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      } as unknown as PersistentVolumeClaim,
+    ],
+  };
+  await client.create(StatefulSet, object("apps/v1", "StatefulSet", "db", spec));
+  const first = await until(StatefulSet, "default/db", (set) => set?.status?.readyReplicas === 2);
+  assert.deepEqual(order, ["ADDED db-0", "ADDED db-1"]);
+  assert.ok(client.cache(PersistentVolumeClaim).get("default/data-db-1"));
+  const pod = client.cache(Pod).get("default/db-1")!;
+  assert.equal(pod.spec?.hostname, "db-1");
+  assert.equal(pod.spec?.subdomain, "db");
+  assert.equal(pod.metadata.labels?.["apps.kubernetes.io/pod-index"], "1");
+  const patch = { spec: { template: template({ app: "db" }, "db:2") } };
+  await client.patch(StatefulSet, { name: "db", namespace: "default" }, "merge", patch);
+  const second = await until(
+    StatefulSet,
+    "default/db",
+    (set) =>
+      set?.status?.readyReplicas === 2 &&
+      set.status.updatedReplicas === 2 &&
+      set.status.currentRevision === set.status.updateRevision &&
+      set.status.updateRevision !== first.status?.updateRevision,
+  );
+  assert.equal(second.status?.currentReplicas, 2);
+  assert.deepEqual(order.slice(2), ["DELETED db-1", "ADDED db-1", "DELETED db-0", "ADDED db-0"]);
+  await client.patch(StatefulSet, { name: "db", namespace: "default" }, "merge", { spec: { replicas: 0 } });
+  await until(StatefulSet, "default/db", (set) => set?.status?.replicas === 0);
+  assert.deepEqual(order.slice(6), ["DELETED db-1", "DELETED db-0"]);
+  stopListening();
+});
+
+test("a DaemonSet puts one pod on each node that fits", async () => {
+  for (const name of ["n1", "n2", "n3"]) {
+    await client.create(Node, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name, labels: { "kubernetes.io/hostname": name, disk: name === "n3" ? "hdd" : "ssd" } },
+    });
+    const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: formatTime(Date.now()) }];
+    await client.patch(Node, { name }, "merge", { status: { conditions } }, { subresource: "status" });
+  }
+  const podTemplate = template({ app: "daemon" });
+  const spec = {
+    selector: { matchLabels: { app: "daemon" } },
+    template: { ...podTemplate, spec: { ...podTemplate.spec, nodeSelector: { disk: "ssd" } } },
+  };
+  await client.create(DaemonSet, object("apps/v1", "DaemonSet", "daemon", spec));
+  const first = await until(DaemonSet, "default/daemon", (set) => set?.status?.numberReady === 2);
+  assert.equal(first.status?.desiredNumberScheduled, 2);
+  const renewed = { ...spec.template, spec: { ...spec.template.spec, containers: [{ name: "app", image: "app:2" }] } };
+  await client.patch(DaemonSet, { name: "daemon", namespace: "default" }, "merge", { spec: { template: renewed } });
+  await until(
+    DaemonSet,
+    "default/daemon",
+    (set) => set?.status?.updatedNumberScheduled === 2 && set.status.numberAvailable === 2,
+  );
+  await client.patch(Node, { name: "n3" }, "merge", { metadata: { labels: { disk: "ssd" } } });
+  await until(DaemonSet, "default/daemon", (set) => set?.status?.numberReady === 3);
+});
+
+/** Lets all running pods of an app end in this phase. */
+async function finish(app: string, phase: "Succeeded" | "Failed"): Promise<void> {
+  for (const { metadata } of podsOf(app).filter(({ status }) => status?.phase === "Running")) {
+    const { name } = metadata;
+    await client.patch(Pod, { name, namespace: "default" }, "merge", { status: { phase } }, { subresource: "status" });
+  }
+}
+
+test("a Job counts its pods exactly once and completes", async () => {
+  const podTemplate = template({ app: "work" });
+  const spec = {
+    completions: 5,
+    parallelism: 2,
+    template: { ...podTemplate, spec: { ...podTemplate.spec, restartPolicy: "Never" } },
+  };
+  await client.create(Job, object("batch/v1", "Job", "work", spec));
+  for (let done = 0; done < 5;) {
+    await until(Job, "default/work", (job) => (job?.status?.ready ?? 0) === Math.min(2, 5 - done));
+    await finish("work", "Succeeded");
+    done = Math.min(5, done + 2);
+    await until(Job, "default/work", (job) => job?.status?.succeeded === done);
+  }
+  const over = await until(Job, "default/work", (job) =>
+    Boolean(job?.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True")),
+  );
+  assert.equal(over.status?.succeeded, 5);
+  assert.equal(podsOf("work").length, 5);
+  assert.ok(podsOf("work").every(({ metadata }) => !metadata.finalizers?.length));
+});
+
+test("a Job without retries fails with its first pod", async () => {
+  const podTemplate = template({ app: "fails" });
+  const spec = {
+    backoffLimit: 0,
+    template: { ...podTemplate, spec: { ...podTemplate.spec, restartPolicy: "Never" } },
+  };
+  await client.create(Job, object("batch/v1", "Job", "fails", spec));
+  await until(Job, "default/fails", (job) => job?.status?.ready === 1);
+  await finish("fails", "Failed");
+  const over = await until(Job, "default/fails", (job) =>
+    Boolean(job?.status?.conditions?.some(({ type, status }) => type === "Failed" && status === "True")),
+  );
+  assert.equal(over.status?.conditions?.find(({ type }) => type === "Failed")?.reason, "BackoffLimitExceeded");
+  assert.equal(over.status?.failed, 1);
+});
+
+test("a claim gets a local volume once a node is chosen, and the data goes with it", async () => {
+  await client.create(StorageClass, {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: "local" },
+    provisioner: "knarr.dev/local",
+    reclaimPolicy: "Delete",
+    volumeBindingMode: "WaitForFirstConsumer",
+  });
+  const spec = {
+    accessModes: ["ReadWriteOnce"],
+    storageClassName: "local",
+    resources: { requests: { storage: "1Gi" } },
+  };
+  await client.create(PersistentVolumeClaim, object("v1", "PersistentVolumeClaim", "data", spec));
+  await until(PersistentVolumeClaim, "default/data", (claim) => claim?.status?.phase === "Pending");
+  const annotations = { "volume.kubernetes.io/selected-node": "n2" };
+  const target = { name: "data", namespace: "default" };
+  await client.patch(PersistentVolumeClaim, target, "merge", { metadata: { annotations } });
+  const claim = await until(PersistentVolumeClaim, "default/data", (found) => found?.status?.phase === "Bound");
+  const name = claim.spec!.volumeName!;
+  const volume = await until(PersistentVolume, name, (found) => found?.status?.phase === "Bound");
+  assert.equal(volume.spec?.hostPath?.path, `/storage/${name}_default_data`);
+  await client.delete(PersistentVolumeClaim, target);
+  await until(PersistentVolume, name, (found) => found === undefined);
+  assert.deepEqual(removed, [`/storage/${name}_default_data on n2`]);
+});
+
+test("a deleted default ServiceAccount comes back", async () => {
+  const before = client.cache(ServiceAccount).get("default/default")!.metadata.uid;
+  await client.delete(ServiceAccount, { name: "default", namespace: "default" });
+  await until(ServiceAccount, "default/default", (account) => account !== undefined && account.metadata.uid !== before);
 });
 
 test("nothing is written while nothing changes", async () => {

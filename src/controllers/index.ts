@@ -41,7 +41,12 @@ export interface ControllersOptions {
   readonly removeVolumeDirectory: (path: string, nodeName: string | undefined) => Promise<void>;
 }
 
-const controllersOf = ({ rootCaPem, storageDir, removeVolumeDirectory }: ControllersOptions): readonly Controller[] => [
+const controllersOf = ({
+  clock,
+  rootCaPem,
+  storageDir,
+  removeVolumeDirectory,
+}: ControllersOptions): readonly Controller[] => [
   claimProtection,
   cronJob,
   daemonSet,
@@ -54,7 +59,7 @@ const controllersOf = ({ rootCaPem, storageDir, removeVolumeDirectory }: Control
   finishedPods,
   job,
   lostPods(),
-  nodeLifecycle,
+  nodeLifecycle(clock.now()),
   orphanedJobPods,
   persistentVolumeClaims(storageDir),
   persistentVolumes((volume) => removeLocalData(volume, storageDir, removeVolumeDirectory)),

@@ -1,10 +1,11 @@
 // Mirrors Endpoints that people write themselves (for Services without selector) into EndpointSlices.
 // Follows kubernetes v1.36 pkg/controller/endpointslicemirroring.
-import type { Endpoint } from "../../kinds/generated/discovery.v1.ts";
+import type { EndpointAddress } from "../../kinds/generated/core.v1.ts";
+import type { Endpoint, EndpointPort } from "../../kinds/generated/discovery.v1.ts";
 import { Endpoints, EndpointSlice, Service } from "../../kinds/index.ts";
 import { defineController, nothing, sameName, type Plan } from "../framework/controller.ts";
 import { sliceIndexes, slicesOf, wakesService } from "./index.ts";
-import type { EndpointGroup } from "./desired.ts";
+import { portsKey, type EndpointGroup } from "./desired.ts";
 import { endpointsManagedBy } from "./legacy.ts";
 import { planSlices, managedByLabel } from "./slices.ts";
 
@@ -19,33 +20,37 @@ export interface MirrorObserved {
 }
 
 function groupsOf({ subsets = [] }: Endpoints): EndpointGroup[] {
-  return subsets.map(({ ports = [], addresses = [], notReadyAddresses = [] }) => {
-    const endpointOf =
-      (ready: boolean) =>
-      ({ ip, hostname, nodeName, targetRef }: (typeof addresses)[number]): Endpoint => ({
-        addresses: [ip],
-        conditions: { ready },
-        ...(hostname ? { hostname } : {}),
-        ...(nodeName ? { nodeName } : {}),
-        ...(targetRef ? { targetRef } : {}),
-      });
-    const all = [...addresses.map(endpointOf(true)), ...notReadyAddresses.map(endpointOf(false))];
-    return {
-      ports: ports.map(({ name = "", ...port }) => ({ ...port, name })),
-      endpoints: all.filter(({ addresses: [ip] }) => !ip!.includes(":")),
-    };
-  });
+  const groups = new Map<string, { ports: EndpointPort[]; endpoints: Endpoint[] }>();
+  for (const { ports = [], addresses = [], notReadyAddresses = [] } of subsets) {
+    const named = ports.map(({ name = "", ...port }) => ({ ...port, name }));
+    const all = [...addresses.map(mirrored(true)), ...notReadyAddresses.map(mirrored(false))];
+    const endpoints = all.filter(({ addresses: [ip] }) => !ip!.includes(":"));
+    const group = groups.get(portsKey(named));
+    if (group) group.endpoints.push(...endpoints);
+    else groups.set(portsKey(named), { ports: named, endpoints });
+  }
+  return [...groups.values()].filter(({ endpoints }) => endpoints.length > 0);
 }
 
+const mirrored =
+  (ready: boolean) =>
+  ({ ip, hostname, nodeName, targetRef }: EndpointAddress): Endpoint => ({
+    addresses: [ip],
+    conditions: { ready },
+    ...(hostname ? { hostname } : {}),
+    ...(nodeName ? { nodeName } : {}),
+    ...(targetRef ? { targetRef } : {}),
+  });
+
 export function decideMirror({ endpoints, service, slices }: MirrorObserved): Plan {
-  const mirrored =
+  const wanted =
     endpoints &&
     service &&
     !service.spec?.selector &&
     endpoints.metadata.labels?.[skipMirror] !== "true" &&
     endpoints.metadata.labels?.[endpointsManagedBy] === undefined &&
     endpoints.metadata.annotations?.[leaderAnnotation] === undefined;
-  if (!mirrored) {
+  if (!wanted) {
     return slices.length > 0
       ? { actions: slices.map((object) => ({ type: "delete", kind: EndpointSlice, object })) }
       : nothing;
@@ -55,7 +60,7 @@ export function decideMirror({ endpoints, service, slices }: MirrorObserved): Pl
     service: service.metadata.name,
     labels: { ...endpoints.metadata.labels, [managedByLabel]: mirrorManager },
   };
-  const groups = groupsOf(endpoints).filter((group) => group.endpoints.length > 0);
+  const groups = groupsOf(endpoints);
   if (groups.length === 0)
     return { actions: slices.map((object) => ({ type: "delete", kind: EndpointSlice, object })) };
   return { actions: planSlices(owner, groups, slices) };

@@ -5,13 +5,15 @@ import { Lease, Node, Pod } from "../../kinds/index.ts";
 import { formatTime, parseTime } from "../../machinery/clock.ts";
 import { semanticEqual } from "../../machinery/equal.ts";
 import { podCondition } from "../common/pods.ts";
-import { defineController, type Action, type Index, type Plan } from "../framework/controller.ts";
+import { defineController, type Action, type Controller, type Index, type Plan } from "../framework/controller.ts";
 import { conditionOf } from "./health.ts";
 
 export interface NodeObserved {
   readonly node: Node;
   readonly lease: Lease | undefined;
   readonly pods: readonly Pod[];
+  /** Since when anybody listens: heartbeats missed before that are no node's fault. */
+  readonly listeningSince: number;
 }
 
 const leaseNamespace = "kube-node-lease";
@@ -55,13 +57,15 @@ export function taintsOf(node: Node, now: number): Taint[] {
 }
 
 /** Milliseconds until the node counts as silent; 0 or less when it does. */
-function untilSilent({ node, lease }: NodeObserved, now: number): number {
+function untilSilent({ node, lease, listeningSince }: NodeObserved, now: number): number {
   const ready = conditionOf(node, "Ready");
   const created = parseTime(node.metadata.creationTimestamp);
   const heard = [parseTime(lease?.spec?.renewTime), parseTime(ready?.lastHeartbeatTime)].filter(
     (at) => !Number.isNaN(at),
   );
-  return heard.length > 0 ? Math.max(...heard) + graceMs - now : created + startupGraceMs - now;
+  return heard.length > 0
+    ? Math.max(listeningSince, ...heard) + graceMs - now
+    : Math.max(listeningSince, created) + startupGraceMs - now;
 }
 
 function silentConditions(node: Node, now: number): NodeCondition[] {
@@ -135,16 +139,18 @@ export const podsByNode: Index = {
 };
 
 /** Heartbeats wake nobody: each node is looked at when its last known one runs out. */
-export const nodeLifecycle = defineController<NodeObserved>({
-  name: "node-controller",
-  primary: Node,
-  watches: [],
-  reads: [Lease, Pod],
-  indexes: [podsByNode],
-  observe(key, caches) {
-    const node = caches.of(Node).get(key);
-    if (!node || node.metadata.deletionTimestamp) return undefined;
-    return { node, lease: caches.of(Lease).get(`${leaseNamespace}/${key}`), pods: caches.of(Pod).byIndex("node", key) };
-  },
-  decide: decideNode,
-});
+export const nodeLifecycle = (listeningSince: number): Controller =>
+  defineController<NodeObserved>({
+    name: "node-controller",
+    primary: Node,
+    watches: [],
+    reads: [Lease, Pod],
+    indexes: [podsByNode],
+    observe(key, caches) {
+      const node = caches.of(Node).get(key);
+      if (!node || node.metadata.deletionTimestamp) return undefined;
+      const lease = caches.of(Lease).get(`${leaseNamespace}/${key}`);
+      return { node, lease, pods: caches.of(Pod).byIndex("node", key), listeningSince };
+    },
+    decide: decideNode,
+  });
