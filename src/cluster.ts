@@ -167,7 +167,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     onProgress("controllers and scheduler are running");
 
     if (withNode) {
-      await network;
+      const { ensureDefaultStorageClass } = await import("./controllers/volumes/default-class.ts");
+      await Promise.all([network, ensureDefaultStorageClass(client)]);
       await server.listen({ host: gateway, port: settings.apiPort });
       const { startNode } = await import("./node.ts");
       const node = await startNode(client, { settings, dataDir, clock, log, onProgress });
