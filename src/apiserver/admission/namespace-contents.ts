@@ -13,8 +13,9 @@ export const namespaceContents: AdmissionPlugin = {
   name: "NamespaceContents",
   operations: ["CREATE"],
   resources: ["/namespaces"],
-  validate({ name, transaction }, { rootCaPem, clock }) {
-    transaction.extraWrites.push(...contentsOf(name, rootCaPem, clock.now()));
+  validate({ name, transaction }, { rootCaPem, clock, store }) {
+    const missing = contentsOf(name, rootCaPem, clock.now()).filter(({ key }) => !store.latest(key));
+    transaction.extraWrites.push(...missing);
   },
 };
 

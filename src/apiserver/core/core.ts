@@ -1,5 +1,5 @@
 // What the generic verbs share: the store, the kinds, admission and allocation, and the transaction around one commit.
-import { apiVersionOf, collectionOf } from "../../kinds/kind.ts";
+import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import { alreadyExists, notFound, serviceUnavailable, staleResourceVersion } from "../../machinery/errors.ts";
@@ -33,9 +33,6 @@ export const storeKey = (kind: AnyKind, target: ObjectTarget): StoreKey => ({
   namespace: kind.namespaced ? target.namespace : "",
   name: target.name,
 });
-
-/** apiVersion and kind of the stored form; they differ from the kind's own when another version holds the objects. */
-export const apiVersionKind = (kind: AnyKind) => ({ apiVersion: apiVersionOf(kind), kind: kind.kind });
 
 /** What happens with one commit besides the object itself. Admission and allocation add to it. */
 export class Transaction {

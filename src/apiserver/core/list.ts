@@ -2,9 +2,8 @@
 // Follows kubernetes v1.36 apiserver/pkg/storage/continue.go and apimachinery meta/internalversion/validation.
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import { badRequest, invalid, methodNotSupported, notFound, statusError } from "../../machinery/errors.ts";
+import { badRequest, invalid, methodNotSupported, notFound, StatusError, statusError } from "../../machinery/errors.ts";
 import { forbiddenField, invalidValue, notSupported } from "../../machinery/field.ts";
-import { StatusError } from "../../machinery/errors.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Entry, Listing } from "../../store/store.ts";
 import type { ListParameters, ListResult, ObjectTarget, RequestContext } from "../types.ts";

@@ -19,7 +19,7 @@ export interface TrackedParameters extends WriteParameters {
 const maxManagerLength = 128;
 
 /** The name under which a write is recorded: as the client says, else the first part of its User-Agent. */
-export function managerOf(context: RequestContext, parameters: WriteParameters): string {
+function managerOf(context: RequestContext, parameters: WriteParameters): string {
   if (parameters.fieldManager) return parameters.fieldManager;
   const name = context.userAgent.split("/")[0]!.slice(0, maxManagerLength);
   return name || "unknown";

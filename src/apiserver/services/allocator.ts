@@ -11,8 +11,6 @@ import { needsClusterIp, needsHealthPort, needsNodePorts } from "./fields.ts";
 export interface ServiceAllocator {
   /** Fills in what the draft needs and lacks; throws Invalid for a number that is taken or outside the range. */
   allocate(draft: Service, old: Service | undefined, transaction: Transaction): void;
-  /** The first address of the range: that of the Service `default/kubernetes`. */
-  readonly firstAddress: string;
 }
 
 export function createServiceAllocator(store: Store, cidr: string, ports: readonly [number, number]): ServiceAllocator {
@@ -20,7 +18,6 @@ export function createServiceAllocator(store: Store, cidr: string, ports: readon
   const nodePorts = portRange(...ports);
   let taken: Taken | undefined;
   return {
-    firstAddress: numberToAddress(addresses.first),
     allocate(draft, old, transaction) {
       taken ??= followServices(store);
       const names: Names = { addresses: taken.addresses, ports: taken.ports, transaction };
