@@ -10,8 +10,6 @@ import { ageColumn, column, nameColumn } from "../columns.ts";
 import type { Column } from "../kind.ts";
 import { defaultRules, ruleErrors } from "./webhook.ts";
 
-type Kinded = ParamKind & { apiVersion?: string; kind?: string };
-
 export function defaultMatchResources(resources: MatchResources | undefined): void {
   if (!resources) return;
   resources.matchPolicy ??= "Equivalent";
@@ -40,7 +38,7 @@ export function constraintErrors(resources: MatchResources | undefined): Errors 
   return resources.resourceRules?.length ? errors : [...errors, required(path(at, "resourceRules"))];
 }
 
-export function paramKindErrors(kind: Kinded | undefined): Errors {
+export function paramKindErrors(kind: ParamKind | undefined): Errors {
   if (!kind) return [];
   const at = "spec.paramKind";
   const errors: Errors = [];
@@ -94,7 +92,7 @@ export const bindingSpecErrors = (spec: BindingSpec | undefined): Errors => [
   ...matchResourcesErrors(spec?.matchResources, "spec.matchResources"),
 ];
 
-export function paramKindText(kind: Kinded | undefined): string {
+export function paramKindText(kind: ParamKind | undefined): string {
   return kind ? `${kind.apiVersion}/${kind.kind}` : "<unset>";
 }
 

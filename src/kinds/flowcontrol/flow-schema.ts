@@ -1,8 +1,84 @@
 // FlowSchema: sorts requests into priority levels.
+// Follows kubernetes v1.36 pkg/apis/flowcontrol/v1/defaults.go and pkg/apis/flowcontrol/validation/validation.go.
 import type * as flowcontrol from "../generated/flowcontrol.v1.ts";
+import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
+import { dnsSubdomainErrors } from "../../machinery/names.ts";
+import { each, type Errors, named, oneOf, within } from "../checks.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../kind.ts";
 
 export type FlowSchema = flowcontrol.FlowSchema;
+
+const verbs = [
+  "*",
+  "get",
+  "list",
+  "create",
+  "update",
+  "patch",
+  "watch",
+  "delete",
+  "deletecollection",
+  "proxy",
+  "connect",
+];
+
+function subjectErrors(subject: flowcontrol.Subject, at: string): Errors {
+  const fields = { User: "user", Group: "group", ServiceAccount: "serviceAccount" } as const;
+  const { kind } = subject;
+  const errors = oneOf(path(at, "kind"), kind, Object.keys(fields));
+  for (const [name, field] of Object.entries(fields)) {
+    const given = subject[field];
+    if (kind === name && !given?.name) errors.push(required(path(at, field, ...(given ? ["name"] : []))));
+    if (kind !== name && given) {
+      errors.push(forbiddenField(path(at, field), `${field} is forbidden when subject kind is not '${name}'`));
+    }
+  }
+  const account = subject.serviceAccount;
+  return account && !account.namespace ? [...errors, required(path(at, "serviceAccount", "namespace"))] : errors;
+}
+
+function listErrors(field: string, values: readonly string[] | undefined): Errors {
+  if (!values?.length) return [required(field)];
+  return values.includes("*") && values.length > 1
+    ? [invalidValue(field, values, "if '*' is present, must not specify other values")]
+    : [];
+}
+
+function ruleErrors(rule: flowcontrol.PolicyRulesWithSubjects, at: string): Errors {
+  const errors: Errors = rule.subjects?.length
+    ? []
+    : [required(path(at, "subjects"), "subjects must contain at least one value")];
+  if (!rule.resourceRules?.length && !rule.nonResourceRules?.length) {
+    errors.push(required(at, "at least one of resourceRules and nonResourceRules has to be non-empty"));
+  }
+  return [
+    ...errors,
+    ...each(path(at, "subjects"), rule.subjects, (here, subject) => subjectErrors(subject, here)),
+    ...each(path(at, "resourceRules"), rule.resourceRules, (here, row) => [
+      ...listErrors(path(here, "verbs"), row.verbs),
+      ...each(path(here, "verbs"), row.verbs, (field, verb) => oneOf(field, verb, verbs)),
+      ...listErrors(path(here, "apiGroups"), row.apiGroups),
+      ...listErrors(path(here, "resources"), row.resources),
+      ...(row.clusterScope || row.namespaces?.length
+        ? []
+        : [
+            required(
+              path(here, "namespaces"),
+              "resource rules that are not cluster scoped must supply at least one namespace",
+            ),
+          ]),
+    ]),
+    ...each(path(at, "nonResourceRules"), rule.nonResourceRules, (here, row) => [
+      ...listErrors(path(here, "verbs"), row.verbs),
+      ...listErrors(path(here, "nonResourceURLs"), row.nonResourceURLs),
+    ]),
+  ];
+}
+
+function danglingText({ status }: FlowSchema): string {
+  return status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?";
+}
 
 export const FlowSchema = defineKind<flowcontrol.FlowSchema>({
   group: "flowcontrol.apiserver.k8s.io",
@@ -11,7 +87,27 @@ export const FlowSchema = defineKind<flowcontrol.FlowSchema>({
   plural: "flowschemas",
   namespaced: false,
   hasGeneration: true,
-  subresources: {
-    status: true,
+  subresources: { status: true },
+  columns: [
+    nameColumn,
+    column("PriorityLevel", ({ spec }) => spec?.priorityLevelConfiguration?.name ?? ""),
+    column("MatchingPrecedence", ({ spec }) => spec?.matchingPrecedence ?? 0, { type: "integer" }),
+    column("DistinguisherMethod", ({ spec }) => spec?.distinguisherMethod?.type ?? "<none>"),
+    ageColumn,
+    column("MissingPL", danglingText),
+  ],
+  defaults: ({ spec }) => {
+    if (spec) spec.matchingPrecedence ||= 1000;
   },
+  prepareForCreate: (draft) => {
+    draft.status = {};
+  },
+  validate: ({ spec }) => [
+    ...within("spec.matchingPrecedence", spec?.matchingPrecedence, 1, 10_000),
+    ...named("spec.priorityLevelConfiguration.name", spec?.priorityLevelConfiguration?.name, dnsSubdomainErrors),
+    ...(spec?.distinguisherMethod
+      ? oneOf("spec.distinguisherMethod.type", spec.distinguisherMethod.type, ["ByNamespace", "ByUser"])
+      : []),
+    ...each("spec.rules", spec?.rules, (at, rule) => ruleErrors(rule, at)),
+  ],
 });

@@ -1,6 +1,9 @@
 // ResourceClaimTemplate: makes a ResourceClaim for each pod.
 import type * as resource from "../generated/resource.v1.ts";
+import { unchanged } from "../checks.ts";
+import { ageColumn, nameColumn } from "../columns.ts";
 import { defineKind } from "../kind.ts";
+import { claimSpecErrors, defaultClaimSpec } from "./claim-spec.ts";
 
 export type ResourceClaimTemplate = resource.ResourceClaimTemplate;
 
@@ -9,4 +12,8 @@ export const ResourceClaimTemplate = defineKind<resource.ResourceClaimTemplate>(
   version: "v1",
   kind: "ResourceClaimTemplate",
   plural: "resourceclaimtemplates",
+  columns: [nameColumn, ageColumn],
+  defaults: ({ spec }) => defaultClaimSpec(spec?.spec),
+  validate: ({ spec }) => claimSpecErrors(spec?.spec, "spec.spec"),
+  validateUpdate: (next, old) => unchanged("spec", next.spec, old.spec),
 });

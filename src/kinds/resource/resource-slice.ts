@@ -1,8 +1,78 @@
-// ResourceSlice: devices of a node or pool.
+// ResourceSlice: devices of a node or pool. Follows kubernetes v1.36 pkg/apis/resource/validation/validation.go (ResourceSlice).
 import type * as resource from "../generated/resource.v1.ts";
+import { duplicate, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
+import { dnsLabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
+import { each, eachEntry, type Errors, named, oneOf, positive, quantityNotNegative, unchanged } from "../checks.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { validateNodeSelector } from "../core/pod/validate-affinity.ts";
 import { defineKind } from "../kind.ts";
+import { driverErrors } from "./claim-spec.ts";
 
 export type ResourceSlice = resource.ResourceSlice;
+
+const maxDevices = 128;
+const maxAttributes = 32;
+const placements = ["nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection"] as const;
+const valueFields = ["bool", "int", "string", "version", "bools", "ints", "strings", "versions"] as const;
+
+function placementErrors(spec: resource.ResourceSliceSpec): Errors {
+  const set = placements.filter((field) => spec[field] !== undefined && spec[field] !== false && spec[field] !== "");
+  const names = placements.map((field) => `\`${field}\``).join(", ");
+  if (set.length === 0) return [required("spec", `exactly one of ${names} is required`)];
+  if (set.length > 1) {
+    return [
+      invalidValue(
+        "spec",
+        `{${set.map((field) => `\`${field}\``).join(", ")}}`,
+        `exactly one of ${names} is required, but multiple fields are set`,
+      ),
+    ];
+  }
+  if (spec.nodeName) return named("spec.nodeName", spec.nodeName, dnsSubdomainErrors);
+  return spec.nodeSelector ? validateNodeSelector(spec.nodeSelector, "spec.nodeSelector") : [];
+}
+
+function deviceErrors(device: resource.Device, at: string): Errors {
+  const entries = Object.keys(device.attributes ?? {}).length + Object.keys(device.capacity ?? {}).length;
+  return [
+    ...named(path(at, "name"), device.name, dnsLabelErrors),
+    ...(entries > maxAttributes
+      ? [invalidValue(at, entries, `the total number of attributes and capacities must not exceed ${maxAttributes}`)]
+      : []),
+    ...eachEntry(path(at, "attributes"), device.attributes, (here, attribute) => {
+      const set = valueFields.filter((field) => attribute[field] !== undefined);
+      if (set.length === 0) return [required(here, "exactly one value must be specified")];
+      return set.length > 1 ? [invalidValue(here, attribute, "exactly one value must be specified")] : [];
+    }),
+    ...eachEntry(path(at, "capacity"), device.capacity, (here, { value }) =>
+      value === undefined ? [required(path(here, "value"))] : quantityNotNegative(path(here, "value"), value),
+    ),
+    ...each(path(at, "taints"), device.taints, (here, { key, effect }) => [
+      ...(key ? [] : [required(path(here, "key"))]),
+      ...oneOf(path(here, "effect"), effect, ["NoExecute", "NoSchedule", "None"]),
+    ]),
+  ];
+}
+
+function validate({ spec }: ResourceSlice): Errors {
+  if (!spec) return [required("spec")];
+  const seen = new Set<string>();
+  const count = spec.devices?.length ?? 0;
+  return [
+    ...driverErrors(spec.driver, "spec.driver"),
+    ...(spec.pool?.name
+      ? spec.pool.name.split("/").flatMap((part) => named("spec.pool.name", part, dnsSubdomainErrors))
+      : [required("spec.pool.name")]),
+    ...positive("spec.pool.resourceSliceCount", spec.pool?.resourceSliceCount ?? 0),
+    ...placementErrors(spec),
+    ...(count > maxDevices ? [tooMany("spec.devices", count, maxDevices)] : []),
+    ...each("spec.devices", spec.devices, (at, device) => {
+      const again = seen.has(device.name) ? [duplicate(path(at, "name"), device.name)] : [];
+      seen.add(device.name);
+      return [...again, ...deviceErrors(device, at)];
+    }),
+  ];
+}
 
 export const ResourceSlice = defineKind<resource.ResourceSlice>({
   group: "resource.k8s.io",
@@ -12,7 +82,20 @@ export const ResourceSlice = defineKind<resource.ResourceSlice>({
   namespaced: false,
   hasGeneration: true,
   selectableFields: {
-    "spec.nodeName": (o) => o.spec.nodeName ?? "",
-    "spec.driver": (o) => o.spec.driver,
+    "spec.nodeName": ({ spec }) => spec?.nodeName ?? "",
+    "spec.driver": ({ spec }) => spec?.driver ?? "",
   },
+  columns: [
+    nameColumn,
+    column("Node", ({ spec }) => spec?.nodeName || (spec?.allNodes ? "<all>" : "<unset>")),
+    column("Driver", ({ spec }) => spec?.driver ?? ""),
+    column("Pool", ({ spec }) => spec?.pool?.name ?? ""),
+    ageColumn,
+  ],
+  validate,
+  validateUpdate: (next, old) => [
+    ...unchanged("spec.nodeName", next.spec?.nodeName, old.spec?.nodeName),
+    ...unchanged("spec.driver", next.spec?.driver, old.spec?.driver),
+    ...unchanged("spec.pool.name", next.spec?.pool?.name, old.spec?.pool?.name),
+  ],
 });
