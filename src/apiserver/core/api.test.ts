@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { ConfigMap, Namespace, Pod, Service } from "../../kinds/index.ts";
+import { ConfigMap, Deployment, Lease, Namespace, Pod, Service } from "../../kinds/index.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { isReason } from "../../machinery/errors.ts";
 import { asAdmin, testApi } from "../testing.ts";
@@ -166,4 +166,73 @@ test("apply creates, owns its fields, and conflicts with another manager unless 
   );
   const forced = await api.patch(asAdmin(), ConfigMap, target, "apply", applied("2"), { ...two, force: true });
   assert.deepEqual((forced.entry.object as KubeObject & { data: object }).data, { x: "2" });
+});
+
+test("the main resource keeps status, the status subresource keeps spec, and only spec raises the generation", async () => {
+  const { api } = await testApi();
+  const target = { namespace: "default", name: "d" };
+  const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+  const spec = { replicas: 1, selector: { matchLabels: { a: "b" } }, template };
+  await api.create(
+    asAdmin(),
+    Deployment,
+    "default",
+    draft({ metadata: { name: "d" }, spec, status: { replicas: 9 } }),
+    none,
+  );
+  const patch = async (value: object, subresource = "") =>
+    (await api.patch(asAdmin(), Deployment, target, "merge", value, { subresource })).entry.object as Deployment;
+  const viaStatus = await patch({ spec: { replicas: 5 }, status: { replicas: 2 } }, "status");
+  assert.deepEqual([viaStatus.spec?.replicas, viaStatus.status?.replicas, viaStatus.metadata?.generation], [1, 2, 1]);
+  const viaMain = await patch({ spec: { replicas: 5 }, status: { replicas: 7 } });
+  assert.deepEqual([viaMain.spec?.replicas, viaMain.status?.replicas, viaMain.metadata?.generation], [5, 2, 2]);
+});
+
+test("a dry run answers like the real thing and changes nothing", async () => {
+  const { api, store } = await testApi();
+  const { revision } = store;
+  const dryRun = { dryRun: true };
+  const entry = await api.create(
+    asAdmin(),
+    Service,
+    "default",
+    draft({ metadata: { name: "s" }, spec: { ports: [{ port: 80 }] } }),
+    dryRun,
+  );
+  assert.match((entry.object as Service).spec!.clusterIP!, /^10\.96\./);
+  await api.create(asAdmin(), Namespace, "", draft({ metadata: { name: "n" } }), dryRun);
+  await api.delete(asAdmin(), ConfigMap, { namespace: "default", name: "kube-root-ca.crt" }, dryRun);
+  assert.equal(store.revision, revision);
+});
+
+test("fields that the kind does not have are an error, a warning or nothing, as asked", async () => {
+  const { api } = await testApi();
+  const create = async (name: string, fieldValidation: "Strict" | "Warn" | "Ignore") => {
+    const admin = asAdmin();
+    await api.create(admin, ConfigMap, "default", draft({ metadata: { name }, dta: {} }), { fieldValidation });
+    return admin.warnings;
+  };
+  await assert.rejects(create("a", "Strict"), /strict decoding error: unknown field "dta"/);
+  assert.deepEqual(await create("b", "Warn"), ['unknown field "dta"']);
+  assert.deepEqual(await create("c", "Ignore"), []);
+});
+
+test("a lease that is only renewed is visible at once and costs no durable write", async () => {
+  const { api, store } = await testApi();
+  const target = { namespace: "kube-node-lease", name: "n" };
+  const lease = (renewTime: string, holderIdentity = "n") =>
+    draft({ metadata: { name: "n" }, spec: { holderIdentity, leaseDurationSeconds: 40, renewTime } });
+  await api.create(asAdmin(), Lease, "kube-node-lease", lease("2026-01-01T00:00:00.000000Z"), none);
+  const written: unknown[] = [];
+  const write = store.write.bind(store);
+  store.write = (writes) => {
+    written.push(writes[0]);
+    return write(writes);
+  };
+  await api.patch(asAdmin(), Lease, target, "merge", { spec: { renewTime: "2026-01-01T00:00:10.000000Z" } }, none);
+  await api.patch(asAdmin(), Lease, target, "merge", { spec: { holderIdentity: "m" } }, none);
+  assert.deepEqual(
+    written.map((one) => (one as { volatile?: boolean }).volatile ?? false),
+    [true, false],
+  );
 });
