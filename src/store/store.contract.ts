@@ -7,8 +7,6 @@ import { StoreError } from "./store.ts";
 
 export interface ContractOptions {
   readonly historyEvents?: number;
-  readonly historyMs?: number;
-  readonly now?: () => number;
 }
 
 export const key = (name: string, namespace = "default", collection = "/pods"): StoreKey => ({

@@ -11,9 +11,9 @@ import type { Failure, PackedBatch, PackedRow, Reply, Request, WorkerInput } fro
 const applicationId = 0x4b6e7272;
 const formatVersion = 1;
 /** Bytes in the write-ahead log after which it is written back to the file. */
-const checkpointBytes = 8 << 20;
-/** Pages given back to the file system per commit, once more than a quarter of a file of some size is free. */
-const vacuumPages = 64;
+const checkpointBytes = 4 << 20;
+/** Pages given back to the file system at a time, once more than a quarter of a file of some size is free. */
+const vacuumPages = 256;
 const pageBytes = 4096;
 const readChunkBytes = 1 << 20;
 
@@ -193,7 +193,7 @@ class LogFile {
   #shrink(): void {
     const pages = (this.#statements.pages.get() as { page_count: number }).page_count;
     const free = (this.#statements.free.get() as { freelist_count: number }).freelist_count;
-    if (free > 1024 && free * 4 > pages) this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages * 16})`);
+    if (free > 1024 && free * 4 > pages) this.#db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`);
   }
 
   async backup(file: string): Promise<void> {
