@@ -114,15 +114,34 @@ async function offer(svc: Service, addresses: string[]): Promise<void> {
   await proxy.settled();
 }
 
+const leaks = `${table}-leaks`;
+
+/** Counts packets to pod and service addresses that leave by any other way than the bridge. */
+const watchForLeaks = () =>
+  runOrThrow("nft", ["-f", "-"], {
+    input: `add table ip ${leaks}
+add chain ip ${leaks} leaving { type filter hook postrouting priority 200; }
+add rule ip ${leaks} leaving ip daddr { ${network.podCidr}, ${network.serviceCidr} } oifname != { lo, ${network.bridge} } counter
+`,
+  });
+
+const golden = join(import.meta.dirname, "../src/network/proxy/golden/small-cluster.nft");
+
+test("nft takes the golden table", { skip }, async () => {
+  await runOrThrow("nft", ["-c", "-f", golden]);
+});
+
 const cleanUp = async () => {
   for (const name of ["a", "b", "c"]) await run("ip", ["netns", "del", `knh-${name}`]);
   await removePodNetwork(network);
   await removeServiceProxy(table);
+  await removeServiceProxy(leaks);
 };
 
 before(async () => {
   if (skip) return;
   await cleanUp();
+  await watchForLeaks();
   const { bridgeNetfilter } = await ensurePodNetwork(network);
   await Promise.all([addPod("a", "10.231.0.2"), addPod("b", "10.231.0.3"), addPod("c", "10.231.0.4")]);
   await Promise.all([serve("a", 8080), serve("b", 8080)]);
@@ -222,6 +241,25 @@ test(
   },
 );
 
+test("the health check port says whether this node has endpoints", { skip }, async () => {
+  const local = {
+    type: "LoadBalancer",
+    loadBalancerClass: "other",
+    externalTrafficPolicy: "Local",
+    healthCheckNodePort: 31991,
+  };
+  await offer(service("health", "10.232.0.30", local), ["10.231.0.2"]);
+  const ask = async () => {
+    const response = await fetch("http://127.0.0.1:31991/");
+    return [response.status, ((await response.json()) as { localEndpoints: number }).localEndpoints];
+  };
+  assert.deepEqual(await ask(), [200, 1]);
+  await offer(service("health", "10.232.0.30", local), []);
+  assert.deepEqual(await ask(), [503, 0]);
+  fake.remove(Service, "default/health");
+  await assert.rejects(ask());
+});
+
 test("cluster DNS answers pods and the host on its service address", { skip }, async () => {
   const dns = await startDns({
     client: fake.client,
@@ -320,6 +358,14 @@ test("a table that somebody else removed is back with the next change", { skip }
   await offer(service("again", "10.232.1.9"), ["10.231.0.2"]);
   assert.equal(await connectOnce("10.232.1.9", 80), "a");
   assert.equal(await connectOnce("10.232.1.1", 80), "a");
+});
+
+test("no packet to a pod or service address left the machine in all of this", { skip }, async () => {
+  // An address in the pod range that nobody has, and one in the service range.
+  assert.equal(await ask("", "udp", "10.231.0.77", 1), "timeout");
+  assert.equal(await ask("", "udp", "10.232.200.1", 1), "ECONNREFUSED");
+  const { stdout } = await runOrThrow("nft", ["list", "table", "ip", leaks]);
+  assert.match(stdout, /counter packets 0 bytes 0/);
 });
 
 /** Name of the endpoint that answers a connection from the host. */

@@ -17,9 +17,12 @@ export interface ForwarderOptions {
   readonly upstreamPort?: number;
 }
 
-/** Per attempt; a server that lets it pass is not asked again for `restMs`. */
-const timeoutMs = 2000;
+/** A server that lets all its attempts pass is not asked again for `restMs`. */
+const attempts = 2;
+const timeoutMs = 1000;
 const restMs = 3000;
+/** Offered to upstream servers, so that few answers need TCP. */
+const ednsSize = 1232;
 const cacheEntries = 1000;
 const longestTtl = 300;
 /** How long an answer without records is kept when it names no time itself. */
@@ -83,20 +86,30 @@ export class Forwarder {
   }
 
   async #ask(question: Question): Promise<Packet | undefined> {
-    const { clock, upstreamPort = 53 } = this.#options;
+    const { clock } = this.#options;
     for (const server of this.#nameServers()) {
       if ((this.#restUntil.get(server) ?? 0) > clock.now()) continue;
-      const id = randomInt(65536);
-      const query = dns.encode({ type: "query", id, flags: dns.RECURSION_DESIRED, questions: [question] });
-      try {
-        const packet = await overUdp(query, server, upstreamPort);
-        const truncated = ((packet.flags ?? 0) & dns.TRUNCATED_RESPONSE) !== 0;
-        return truncated ? await overTcp(query, server, upstreamPort) : packet;
-      } catch {
-        this.#restUntil.set(server, clock.now() + restMs);
+      for (let attempt = 0; attempt < attempts; attempt++) {
+        const packet = await this.#askServer(question, server).catch(() => undefined);
+        if (packet) return packet;
       }
+      this.#restUntil.set(server, clock.now() + restMs);
     }
     return undefined;
+  }
+
+  async #askServer(question: Question, server: string): Promise<Packet> {
+    const { upstreamPort = 53 } = this.#options;
+    const query = dns.encode({
+      type: "query",
+      id: randomInt(65536),
+      flags: dns.RECURSION_DESIRED,
+      questions: [question],
+      additionals: [{ name: ".", type: "OPT", udpPayloadSize: ednsSize, flags: 0, options: [] }],
+    });
+    const packet = await overUdp(query, server, upstreamPort);
+    const truncated = ((packet.flags ?? 0) & dns.TRUNCATED_RESPONSE) !== 0;
+    return truncated ? overTcp(query, server, upstreamPort) : packet;
   }
 
   /** Read again whenever the file has changed. */

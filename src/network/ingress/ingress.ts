@@ -119,9 +119,9 @@ class Controller {
   /** Looks at the ports only while HAProxy is not running: then it is HAProxy who holds them. */
   portProblem(): string | undefined {
     if (this.#haproxy.running) return undefined;
-    const { httpPort, httpsPort } = this.#options;
+    const { httpPort, httpsPort, client } = this.#options;
     const problems = [httpPort, httpsPort].flatMap((port) => {
-      const holder = describePortHolder(port);
+      const holder = describePortHolder(port) ?? findLoadBalancer(client.cache(Service).list(), port);
       return holder
         ? [`port ${port} is held by ${holder}; free it or choose another, for example ${freePort(port)}`]
         : [];
@@ -260,6 +260,17 @@ class Controller {
       .map(({ address }) => address)
       .slice(0, 1);
   }
+}
+
+/** A Service whose load balancer port would catch every packet before HAProxy sees it. */
+function findLoadBalancer(services: readonly Service[], port: number): string | undefined {
+  const found = services.find(
+    ({ spec, status }) =>
+      spec?.type === "LoadBalancer" &&
+      (status?.loadBalancer?.ingress?.length ?? 0) > 0 &&
+      spec.ports?.some((p) => p.port === port && (p.protocol ?? "TCP") === "TCP"),
+  );
+  return found && `Service ${keyOf(found)} of type LoadBalancer`;
 }
 
 /** A port to suggest: the first from 8000 + port on that nobody listens on. */

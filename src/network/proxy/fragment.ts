@@ -33,5 +33,3 @@ export const emptyFragment: Fragment = {
   elements: new Map(),
   udpFlows: new Map(),
 };
-
-export const isEmpty = (fragment: Fragment): boolean => fragment.chains.size === 0 && fragment.elements.size === 0;

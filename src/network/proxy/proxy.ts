@@ -8,6 +8,7 @@ import type { Logger } from "../../machinery/log.ts";
 import { keyOf } from "../../machinery/object.ts";
 import { forgetStaleFlows } from "./conntrack.ts";
 import { emptyFragment, type Fragment } from "./fragment.ts";
+import { startHealthChecks } from "./health-check.ts";
 import { startLoadBalancers } from "./load-balancer.ts";
 import { type RenderContext, renderPod, renderService } from "./render.ts";
 import { Ruleset, type TableOptions } from "./ruleset.ts";
@@ -69,7 +70,13 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
       if (hasHostPorts(object) || (old && hasHostPorts(old))) applier.mark(`pod ${keyOf(object)}`);
     }),
   ];
-  signal.addEventListener("abort", () => unsubscribe.forEach((stop) => stop()), { once: true });
+  const slicesOf = (service: string) => slices.byIndex(sliceService, service);
+  const health = startHealthChecks({ services, slicesOf, nodeName, log });
+  const stop = () => {
+    for (const each of unsubscribe) each();
+    health[Symbol.dispose]();
+  };
+  signal.addEventListener("abort", stop, { once: true });
   await applier.start();
   log.info({ table: table.table }, "service proxy is in force");
   const { nodeAddresses } = options;
@@ -77,7 +84,7 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
   return {
     settled: () => applier.settled(),
     async [Symbol.asyncDispose]() {
-      unsubscribe.forEach((stop) => stop());
+      stop();
       await balancers?.[Symbol.asyncDispose]();
       await applier.settled();
     },
