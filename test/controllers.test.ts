@@ -387,7 +387,7 @@ test("a claim gets a local volume once a node is chosen, and the data goes with 
   const claim = await until(PersistentVolumeClaim, "default/data", (found) => found?.status?.phase === "Bound");
   const name = claim.spec!.volumeName!;
   const volume = await until(PersistentVolume, name, (found) => found?.status?.phase === "Bound");
-  assert.equal(volume.spec?.hostPath?.path, `/storage/${name}_default_data`);
+  assert.equal(volume.spec?.local?.path, `/storage/${name}_default_data`);
   await client.delete(PersistentVolumeClaim, target);
   await until(PersistentVolume, name, (found) => found === undefined);
   assert.deepEqual(removed, [`/storage/${name}_default_data on n2`]);

@@ -49,7 +49,7 @@ export function localVolume(
         uid,
         resourceVersion,
       },
-      hostPath: { path: `${storageDir}/${name}_${namespace}_${claimName}`, type: "DirectoryOrCreate" },
+      local: { path: `${storageDir}/${name}_${namespace}_${claimName}` },
       nodeAffinity: {
         required: {
           nodeSelectorTerms: [{ matchExpressions: [{ key: hostnameLabel, operator: "In", values: [hostname] }] }],
@@ -65,7 +65,7 @@ export async function removeLocalData(
   storageDir: string,
   remove: (path: string, nodeName: string | undefined) => Promise<void>,
 ): Promise<void> {
-  const path = volume.spec?.hostPath?.path ?? "";
+  const path = volume.spec?.local?.path ?? "";
   const name = path.slice(storageDir.length + 1);
   // Anybody who may write volumes could name any path here; only directories of this provisioner's making may go.
   const ours = path.startsWith(`${storageDir}/`) && name.startsWith(`${volume.metadata.name}_`) && !name.includes("/");

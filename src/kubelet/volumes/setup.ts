@@ -1,4 +1,5 @@
 // Makes the volumes of a pod on this machine and takes them away again.
+import type { Stats } from "node:fs";
 import { chmod, lstat, mkdir, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type {
@@ -141,6 +142,9 @@ async function checkHostPath({ path, type = "" }: HostPathVolumeSource): Promise
   return path;
 }
 
+/** Volumes of this provisioner are directories that the node makes itself. */
+const localProvisioner = "knarr.dev/local";
+
 async function setUpClaim(pod: Pod, name: string, readOnly: boolean, sources: VolumeSources): Promise<MountedVolume> {
   const claim = sources.claim(name);
   if (!claim) throw new VolumeError(`persistentvolumeclaim "${name}" not found`);
@@ -154,7 +158,8 @@ async function setUpClaim(pod: Pod, name: string, readOnly: boolean, sources: Vo
   const { hostPath, local } = volume.spec ?? {};
   if (hostPath) return { path: await checkHostPath(hostPath), readOnly };
   if (!local) throw new VolumeError(`persistentvolume "${volumeName}" is of a type that is not supported`);
-  const info = await lstat(local.path).catch(() => undefined);
+  const isOurs = volume.metadata.annotations?.["pv.kubernetes.io/provisioned-by"] === localProvisioner;
+  const info = await lstat(local.path).catch(() => (isOurs ? makeLocalDirectory(local.path) : undefined));
   if (!info?.isDirectory())
     throw new VolumeError(`path "${local.path}" of local volume "${volumeName}" is not a directory`);
   const { fsGroup } = ownershipOf(pod);
@@ -163,6 +168,16 @@ async function setUpClaim(pod: Pod, name: string, readOnly: boolean, sources: Vo
     await setVolumeOwnership(local.path, fsGroup, { onRootMismatch });
   }
   return { path: local.path, readOnly };
+}
+
+/**
+ * The directory of a volume that Knarr provisioned, at its first use. Anybody inside the pod may write there, as people expect
+ * of a volume of their own; outside, nobody but root gets past the data directory.
+ */
+async function makeLocalDirectory(path: string): Promise<Stats> {
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  await chmod(path, 0o777);
+  return lstat(path);
 }
 
 /** Unmounts and removes everything that the kubelet made for a pod; claims and host paths stay. */
