@@ -125,46 +125,80 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const config = renderContainerdConfig({ ...options, stateDir, socket, restrictOom });
   await mkdir(dir, { recursive: true, mode: 0o711 });
 
-  let child = adoptChild({ pidFile }, clock);
-  if (child) {
-    const same = (await readFile(configFile, "utf8").catch(() => "")) === config;
-    if (!same || !(await answers(socket, child, clock, adoptTimeoutMs))) {
-      log.info(
-        { pid: child.pid },
-        same ? "containerd does not answer, restarting it" : "containerd has another configuration, restarting it",
-      );
-      await child.stop({ graceMs: 10_000 });
-      child = undefined;
-    }
-  }
+  let child = await adopt({ pidFile, configFile, config, socket }, clock, log);
   if (!child) {
     await writeFile(configFile, config, { mode: 0o600 });
-    const logFile = join(dir, "containerd.log");
-    child = await startChild(
-      {
-        command: options.command ?? "containerd",
-        args: ["--config", configFile, "--log-level", "warn"],
-        logFile,
-        pidFile,
-        env: { GOGC: "50" },
-      },
-      clock,
-    );
-    if (!(await answers(socket, child, clock, startTimeoutMs))) {
-      await child.stop({ graceMs: 1000 });
-      const said = (await readFile(logFile, "utf8").catch(() => "")).trim().split("\n").slice(-5).join("\n");
-      throw new Error(`containerd did not become ready:\n${said}`);
-    }
+    child = await launch(options, { configFile, pidFile, socket });
   }
   if (options.sandboxImage === undefined) await ensurePauseImage(socket);
-  const running = child;
+  let running = child;
+  let stopped = false;
+  const supervise = () => {
+    void running.exited.then(async ({ code, signal }) => {
+      if (stopped) return;
+      log.warn({ code, signal }, "containerd ended by itself, starting it again");
+      await sleep(clock, restartPauseMs);
+      try {
+        if (!stopped) running = await launch(options, { configFile, pidFile, socket });
+        supervise();
+      } catch (error) {
+        log.error({ error }, "containerd could not be started again");
+      }
+    });
+  };
+  supervise();
   return {
     socket,
-    pid: running.pid,
+    get pid() {
+      return running.pid;
+    },
     adopted: running.adopted,
-    stop: () => running.stop({ graceMs: 10_000 }),
-    async [Symbol.asyncDispose]() {},
+    async stop() {
+      stopped = true;
+      await running.stop({ graceMs: 10_000 });
+    },
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+    },
   };
+}
+
+const restartPauseMs = 1000;
+
+interface Place {
+  readonly configFile: string;
+  readonly pidFile: string;
+  readonly socket: string;
+}
+
+/** The containerd of an earlier Knarr, if it is as we want it; one that is not is stopped. */
+async function adopt(place: Place & { config: string }, clock: Clock, log: Logger): Promise<Child | undefined> {
+  const child = adoptChild({ pidFile: place.pidFile }, clock);
+  if (!child) return undefined;
+  const same = (await readFile(place.configFile, "utf8").catch(() => "")) === place.config;
+  if (same && (await answers(place.socket, child, clock, adoptTimeoutMs))) return child;
+  const why = same ? "it does not answer" : "its configuration is another";
+  log.info({ pid: child.pid }, `restarting containerd: ${why}`);
+  await child.stop({ graceMs: 10_000 });
+  return undefined;
+}
+
+async function launch(options: ContainerdOptions, { configFile, pidFile, socket }: Place): Promise<Child> {
+  const logFile = join(options.dir, "containerd.log");
+  const child = await startChild(
+    {
+      command: options.command ?? "containerd",
+      args: ["--config", configFile, "--log-level", "warn"],
+      logFile,
+      pidFile,
+      env: { GOGC: "50" },
+    },
+    options.clock,
+  );
+  if (await answers(socket, child, options.clock, startTimeoutMs)) return child;
+  await child.stop({ graceMs: 1000 });
+  const said = (await readFile(logFile, "utf8").catch(() => "")).trim().split("\n").slice(-5).join("\n");
+  throw new Error(`containerd did not become ready:\n${said}`);
 }
 
 const adoptTimeoutMs = 5000;

@@ -117,7 +117,11 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   };
   const pods = client.cache(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
   await Promise.all([pods.synced, ...Object.values(caches).map((cache) => cache.synced)]);
-  await removeOrphans(context, (uid) => pods.list().some((pod) => pod.metadata.uid === uid));
+  // Left-over pods may take their whole grace period; nothing waits for them.
+  const known = new Set(pods.list().map((pod) => pod.metadata.uid));
+  removeOrphans(context, (uid) => known.has(uid) || workers.has(uid)).catch((error: unknown) =>
+    log.warn({ error }, "left-over pods were not removed"),
+  );
 
   const subscriptions = [
     pods.onChange(({ type, object, old }) => {

@@ -110,7 +110,6 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined): No
     conditions: [...conditions(facts, before?.conditions ?? []), ...foreign],
     nodeInfo: { ...machine.info, containerRuntimeVersion: facts.runtimeVersion },
     images: [...facts.images],
-    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
   };
 }
 

@@ -2,8 +2,9 @@
 // All state that matters is in the runtime and the API, so a new kubelet goes on where the old one stopped.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Pod, PodStatus, Secret } from "../../kinds/generated/core.v1.ts";
+import type { Pod, PodSpec, PodStatus, Secret } from "../../kinds/generated/core.v1.ts";
 import { Pod as PodKind } from "../../kinds/core/pod.ts";
+import { RuntimeClass } from "../../kinds/index.ts";
 import { parseTime, sleep } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
@@ -29,7 +30,7 @@ import type { PodFacts, PodPlan, StartAction } from "./plan.ts";
 import { computePodPlan } from "./plan.ts";
 import type { ConfigurationKind } from "./references.ts";
 import { claimsVolume, referencesOf } from "./references.ts";
-import { podLimits } from "./resources.ts";
+import { containerResources, podLimits } from "./resources.ts";
 import { logDirectoryOf, sandboxConfig } from "./sandbox.ts";
 import type { StatusFacts, Waiting } from "./status.ts";
 import { computePodStatus } from "./status.ts";
@@ -121,8 +122,29 @@ export class PodWorker {
     const before = this.#pod;
     this.#pod = pod;
     this.#status.seen(pod.status);
+    if (pod.spec !== before.spec && !this.#ending) this.#resize(before);
     if (pod === before || !deepEqual(relevantParts(before), relevantParts(pod))) this.wake();
     else if (isTerminal(pod.status) !== isTerminal(before.status)) this.wake();
+  }
+
+  /** Resources of running containers may change in place. */
+  #resize(before: Pod): void {
+    const { runtime, cgroups, nodeMemoryBytes } = this.#context;
+    const spec = specOf(this.#pod);
+    const olds = [...allContainers(specOf(before))];
+    const changed = [...allContainers(spec)].filter(({ name, resources }) => {
+      const old = olds.find((container) => container.name === name);
+      return old && !deepEqual(old.resources ?? {}, resources ?? {});
+    });
+    if (changed.length === 0 || this.#runtime.sandboxes[0]?.ready !== true) return;
+    cgroups.ensurePod(this.uid, podLimits(spec));
+    for (const container of changed) {
+      const current = this.#runtime.containers.find(({ name }) => name === container.name);
+      if (current?.state !== "running") continue;
+      runtime
+        .updateContainerResources(current.id, containerResources(spec, container, nodeMemoryBytes))
+        .catch((error: unknown) => this.#event("Warning", "ResizeError", (error as Error).message, container));
+    }
   }
 
   /** The pod is gone from the API: stop it and forget it. */
@@ -255,9 +277,10 @@ export class PodWorker {
     const deadline = clock.now() + settleMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
       this.#runtime = await this.#observer.observe();
-      const unsettled = this.#runtime.containers.some(
-        ({ id, state }) => state === "running" && this.#expectedExits.has(id),
-      );
+      const { containers, sandboxes } = this.#runtime;
+      const unsettled =
+        containers.some(({ id, state }) => state === "running" && this.#expectedExits.has(id)) ||
+        sandboxes.some(({ id, ready }) => ready && this.#expectedExits.has(id));
       if (!unsettled || clock.now() > deadline) break;
       await sleep(clock, pause);
     }
@@ -414,15 +437,24 @@ export class PodWorker {
     for (const { id, ready } of this.#runtime.sandboxes) if (ready) await runtime.stopPodSandbox(id);
     if (attempt > 0) this.#event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
     const config = this.#sandboxConfig(attempt);
+    const handler = await this.#runtimeHandler();
     await limited(async () => {
       if (this.#obsolete()) return;
       try {
-        await runtime.runPodSandbox(config);
+        await runtime.runPodSandbox(config, handler);
       } catch (error) {
         throw new SandboxError(`Failed to create pod sandbox: ${(error as Error).message}`, { cause: error });
       }
     });
     this.#dirty = true;
+  }
+
+  async #runtimeHandler(): Promise<string> {
+    const spec = specOf(this.#pod);
+    const refused = unsupportedField(spec);
+    if (refused) throw new SandboxError(`${refused} is not supported`);
+    if (!spec.runtimeClassName) return "";
+    return (await this.#context.client.get(RuntimeClass, spec.runtimeClassName)).handler;
   }
 
   /** The pod has been deleted or ended while work was waiting. */
@@ -631,6 +663,12 @@ export class PodWorker {
 }
 
 class SandboxError extends Error {}
+
+/** Fields that ask for something which this kubelet cannot give, and which must not be ignored. */
+function unsupportedField({ hostUsers, resourceClaims }: PodSpec): string | undefined {
+  if (hostUsers === false) return "spec.hostUsers: false";
+  return resourceClaims?.length ? "spec.resourceClaims" : undefined;
+}
 
 /** A runtime call failed while a container was made or started; `reason` is shown as its waiting reason. */
 class StartError extends Error {

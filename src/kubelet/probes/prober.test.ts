@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import type { RuntimeClient } from "../cri/client.ts";
+import { container } from "../testing.ts";
+import { portOf, runAction } from "./actions.ts";
+import { settle } from "./prober.ts";
+
+test("a result settles when its threshold is reached in a row", () => {
+  const state = {
+    probe: { successThreshold: 2, failureThreshold: 3 },
+    result: undefined as boolean | undefined,
+    successes: 0,
+    failures: 0,
+  };
+  const results = [true, false, true, true, false, false, true, false, false, false].map(
+    (ok) => (settle(state, ok), state.result),
+  );
+  assert.deepEqual(results, [undefined, undefined, undefined, true, true, true, true, true, true, false]);
+});
+
+test("ports are numbers or names of the container's ports", () => {
+  const app = container("app", { ports: [{ name: "web", containerPort: 8080 }] });
+  assert.deepEqual(
+    [portOf(80, app), portOf("web", app), portOf("81", app), portOf("no", app)],
+    [80, 8080, 81, undefined],
+  );
+});
+
+test("HTTP probes pass below 400, fail above, time out, and send their headers", async () => {
+  const agents: unknown[] = [];
+  const server = createServer((request, response) => {
+    agents.push(request.headers["user-agent"]);
+    if (request.url === "/slow") return;
+    response.statusCode = request.url === "/bad" ? 500 : 302;
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const target = { runtime: {} as RuntimeClient, containerId: "c", container: container("app"), ip: "127.0.0.1" };
+  const get = (path: string) => runAction({ httpGet: { path, port } }, target, 200, "probe");
+  try {
+    assert.equal((await get("/")).ok, true);
+    assert.deepEqual(await get("/bad"), { ok: false, message: "HTTP probe failed with statuscode: 500" });
+    assert.match((await get("/slow")).message, /context deadline exceeded/);
+    assert.equal(agents[0], "kube-probe/1.36");
+    assert.equal((await runAction({ tcpSocket: { port } }, target, 200, "probe")).ok, true);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+  assert.equal((await runAction({ tcpSocket: { port } }, target, 200, "probe")).ok, false);
+});
