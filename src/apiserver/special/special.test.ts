@@ -130,7 +130,9 @@ test("a certificate request carries its maker and takes approval only from who m
   const jane = { name: "jane", groups: ["system:authenticated", "makers"] };
   const spec = {
     signerName: "example.com/s",
-    request: Buffer.from("x").toString("base64"),
+    request: Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nMAAA\n-----END CERTIFICATE REQUEST-----\n").toString(
+      "base64",
+    ),
     usages: ["client auth"],
     username: "root",
   };
