@@ -130,6 +130,9 @@ function serveTcp(socket: Socket, context: ReplyContext, log: Logger): void {
 /** The Service that users and tools look for; it has no endpoints, because the address is answered right here. */
 async function announce(options: DnsOptions): Promise<void> {
   const { client, address, clock, log, signal } = options;
+  const services = client.cache(Service);
+  await services.synced;
+  if (services.get("kube-system/kube-dns")) return;
   try {
     await client.create(Service, {
       apiVersion: "v1",
