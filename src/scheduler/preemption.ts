@@ -19,8 +19,8 @@ export interface Victims {
 
 export type PreemptionPlan =
   | { readonly type: "evict"; readonly victims: Victims }
-  /** `message` says why evicting does not help. */
-  | { readonly type: "none"; readonly message: string };
+  /** `message` says why nobody is evicted; while victims of an earlier attempt still leave, its nomination stays. */
+  | { readonly type: "none"; readonly message: string; readonly keepsNomination: boolean };
 
 /** Nodes on which victims are looked for at most; the choice among more would hardly get better. */
 const mostCandidates = 100;
@@ -38,7 +38,7 @@ export function planPreemption(
   options: { readonly plugins: readonly AnyPlugin[]; readonly budgets: readonly PodDisruptionBudget[] },
 ): PreemptionPlan {
   const refused = notEligible(info, cluster);
-  if (refused) return { type: "none", message: refused };
+  if (refused) return { type: "none", message: refused, keepsNomination: true };
   const reasons: string[] = [];
   const candidates: Victims[] = [];
   for (const node of cluster.nodes) {
@@ -54,7 +54,7 @@ export function planPreemption(
   }
   const [chosen] = candidates.sort(byHarm);
   if (chosen) return { type: "evict", victims: chosen };
-  return { type: "none", message: availability(failure.nodeCount, reasons) };
+  return { type: "none", message: availability(failure.nodeCount, reasons), keepsNomination: false };
 }
 
 function notEligible({ pod, priority }: PodInfo, cluster: ClusterView): string | undefined {

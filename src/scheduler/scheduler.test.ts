@@ -138,6 +138,10 @@ test("a pod of higher priority takes the place of one of lower priority", async 
   assert.equal(nominated.status!.nominatedNodeName, "n1");
   const low = await c.until("low", ({ metadata }) => metadata.deletionTimestamp !== undefined);
   assert.ok(low.status?.conditions?.some(({ type }) => type === "DisruptionTarget"));
+  // Another attempt meanwhile changes nothing: the node stays promised.
+  await c.client.patch(Pods, { name: "high", namespace: "default" }, "merge", { metadata: { labels: { again: "1" } } });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(c.client.cache(Pods).get("default/high")!.status!.nominatedNodeName, "n1");
   await c.client.delete(Pods, { name: "low", namespace: "default" }, { gracePeriodSeconds: 0 });
   assert.equal(await c.onNode("high"), "n1");
 });

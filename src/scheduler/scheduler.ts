@@ -231,14 +231,15 @@ class Scheduler {
         : planPreemption(info, this.#cluster, failure, { plugins: this.#plugins, budgets });
     // Without any node, the first one that appears helps.
     this.#queue.park(info, attempts, failure.nodeCount === 0 ? new Set(["NodeName", ...plugins]) : plugins);
+    const keeps = plan?.type === "none" && plan.keepsNomination;
     if (plan?.type === "evict") {
       this.#nominations.displace(info, plan.victims.nodeName);
       this.#nominations.set(info, plan.victims.nodeName);
       void this.#evict(info, plan.victims);
-    } else if (this.#nominations.delete(info.pod.metadata.uid)) this.#wake({ type: "pod", old: info.pod });
+    } else if (!keeps && this.#nominations.delete(info.pod.metadata.uid)) this.#wake({ type: "pod", old: info.pod });
     const message = failureMessage(failure, plan?.type === "none" ? plan.message : undefined);
-    const nominatedNodeName = plan?.type === "evict" ? plan.victims.nodeName : "";
-    this.#report(info.pod, { reason: "Unschedulable", message, nominatedNodeName });
+    const nomination = plan?.type === "evict" ? plan.victims.nodeName : "";
+    this.#report(info.pod, { reason: "Unschedulable", message, ...(keeps ? {} : { nominatedNodeName: nomination }) });
   }
 
   #report(pod: Pod, verdict: Verdict): void {
