@@ -1,8 +1,11 @@
 // Request bodies: read within a bound, decoded from JSON or YAML, with every doubly given key found. Nothing here
 // trusts the sender: size and depth are bounded, and each failure is a Status.
+import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
 import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "../../machinery/errors.ts";
+
+import type { YamlResult } from "./yaml-worker.ts";
 
 /** Upstream's limit for request bodies. */
 export const maxBodyBytes = 3 * 1024 * 1024;
@@ -65,22 +68,48 @@ export function decodeJson(bytes: Buffer): DecodedBody {
   return { value, duplicates: same ? [] : findDuplicates(text) };
 }
 
+/** JSON is YAML, and what most clients send as YAML; anything else is parsed in a thread of its own, one at a time. */
 export async function decodeYaml(bytes: Buffer): Promise<DecodedBody> {
-  const { parseDocument } = await import("yaml");
-  const text = bytes.toString("utf8");
-  const document = parseDocument(text, { uniqueKeys: true, merge: true, prettyErrors: true });
-  const duplicates = document.errors.filter((error) => error.code === "DUPLICATE_KEY");
-  const fatal = document.errors.find((error) => error.code !== "DUPLICATE_KEY");
-  if (fatal) throw badRequest(`error converting YAML to JSON: ${fatal.message}`);
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
+  if (/^\s*\{/.test(bytes.toString("latin1", 0, 64))) {
+    try {
+      return decodeJson(bytes);
+    } catch {
+      // A flow mapping that only YAML allows.
+    }
   }
+  const turn = yamlTurn.then(() => parseInThread(bytes.toString("utf8")));
+  yamlTurn = turn.then(
+    () => undefined,
+    () => undefined,
+  );
+  const { value = null, duplicates, error } = await turn;
+  if (error !== undefined) throw badRequest(`error converting YAML to JSON: ${error}`);
   countKeys(value, 0);
-  const keyAt = (position: number) => /^[^:\n]*/.exec(text.slice(position))?.[0].trim() ?? "";
-  return { value: value ?? null, duplicates: duplicates.map((error) => keyAt(error.pos[0])) };
+  return { value, duplicates };
+}
+
+let yamlTurn: Promise<unknown> = Promise.resolve();
+/** Nobody writes YAML that takes this long. */
+const yamlMs = 10_000;
+
+async function parseInThread(text: string): Promise<YamlResult> {
+  const { Worker } = await import("node:worker_threads");
+  const source = import.meta.url.endsWith(".ts") ? "./yaml-worker.ts" : "./yaml-worker.js";
+  const worker = new Worker(new URL(source, import.meta.url), {
+    workerData: text,
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  });
+  try {
+    const [result] = (await once(worker, "message", { signal: AbortSignal.timeout(yamlMs) })) as [YamlResult];
+    return result;
+  } catch (error) {
+    return {
+      duplicates: [],
+      error: `it could not be parsed in reasonable time and memory: ${(error as Error).message}`,
+    };
+  } finally {
+    await worker.terminate();
+  }
 }
 
 function countKeys(value: unknown, depth: number): number {

@@ -50,9 +50,13 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
     maxSessionMemory: 256,
     settings: { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 },
   });
+  // Longer than clients keep idle connections, so that none is closed under a request on its way.
+  Object.assign(server, { keepAliveTimeout: 180_000 });
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     socket.setNoDelay(true);
+    // Watches are silent for long: without probes a vanished client would never be noticed, nor would a NAT stay open.
+    socket.setKeepAlive(true, 30_000);
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });

@@ -90,13 +90,15 @@ export function requestHeaders(headers: IncomingHttpHeaders, keepUpgrade: boolea
   return out;
 }
 
-async function forward(call: AuthorizedCall, target: ProxyTarget): Promise<Outcome> {
-  const { request, info } = call;
+const forward = ({ request, info }: AuthorizedCall, target: ProxyTarget) => forwardTo(request, info.rest, target);
+
+/** Passes a request on; `rest` is the path behind the proxy, still encoded. Throws ServiceUnavailable. */
+export async function forwardTo(request: EdgeRequest, rest: string, target: ProxyTarget): Promise<Outcome> {
   const query = request.search ? `?${request.search}` : "";
-  if (info.rest === "" && !request.upgrade && (request.method === "GET" || request.method === "HEAD")) {
+  if (rest === "" && !request.upgrade && (request.method === "GET" || request.method === "HEAD")) {
     return { status: 301, headers: { location: `${request.path}/${query}` } };
   }
-  const outgoing = open(request, target, `${info.rest || "/"}${query}`);
+  const outgoing = open(request, target, `${rest || "/"}${query}`);
   const answer = answerOf(outgoing, target);
   if (request.upgrade) outgoing.end();
   // The answer may come before the body is through; an error of the body shows in the answer.

@@ -1,0 +1,96 @@
+// For tests: requests to the router without a socket.
+import { Readable } from "node:stream";
+import type { NodeConnection } from "../../client/node-connection.ts";
+import { silentLogger } from "../../machinery/log.ts";
+import type { PeerIdentity } from "../auth/authenticate.ts";
+import { createOpenApi } from "../openapi/documents.ts";
+import { streamHandlers } from "../streaming/handlers.ts";
+import { usageResources } from "../streaming/usage.ts";
+import { testApi } from "../testing.ts";
+import type { TokenIssuer } from "../types.ts";
+import { upgraded, type BodySink, type EdgeRequest } from "./exchange.ts";
+import { createMetrics } from "./metrics.ts";
+import { createRouter } from "./router.ts";
+
+export interface TestRequest {
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Uint8Array;
+  readonly peer?: PeerIdentity | null;
+}
+
+export interface TestResponse {
+  readonly status: number;
+  readonly headers: Record<string, string | readonly string[]>;
+  readonly text: string;
+  readonly json: () => any;
+}
+
+export const administrator: PeerIdentity = { commonName: "admin", organizations: ["system:masters"] };
+
+const noTokens: TokenIssuer = {
+  issuer: "https://test",
+  keys: () => ({ keys: [] }),
+  issue: () => Promise.reject(new Error("no tokens here")),
+  authenticateToken: () => Promise.resolve(undefined),
+};
+
+/** A router over a bootstrapped API in memory, and a way to ask it. The administrator asks unless `peer` says else. */
+export async function testRouter(options: { nodes?: (name: string) => NodeConnection | undefined } = {}) {
+  const { store, kinds, api, client, clock } = await testApi();
+  const services = {
+    api,
+    store,
+    kinds,
+    client,
+    clock,
+    nodes: options.nodes ?? (() => undefined),
+    tokens: noTokens,
+    authenticators: [],
+    log: silentLogger,
+    version: "test",
+    metrics: createMetrics(store, 0),
+    random: () => 0,
+    notReady: () => [],
+  };
+  const documents = createOpenApi({ kinds, store, version: "test" });
+  const router = createRouter({ services, extra: streamHandlers, computed: usageResources, documents });
+  const ask = async (method: string, target: string, request: TestRequest = {}): Promise<TestResponse> => {
+    const outcome = await router(edgeRequest(method, target, request));
+    if (outcome === upgraded) throw new Error("the connection was taken over");
+    const { status, headers, body = "" } = outcome;
+    const text = typeof body === "function" ? await readSink(body) : Buffer.from(body).toString("utf8");
+    return { status, headers, text, json: () => JSON.parse(text) };
+  };
+  return { ask, router, store, api, kinds, client };
+}
+
+export function edgeRequest(method: string, target: string, { headers = {}, body, peer }: TestRequest): EdgeRequest {
+  const mark = target.indexOf("?");
+  const search = mark < 0 ? "" : target.slice(mark + 1);
+  return {
+    method,
+    path: mark < 0 ? target : target.slice(0, mark),
+    search,
+    query: new URLSearchParams(search),
+    headers,
+    peer: peer === null ? undefined : (peer ?? administrator),
+    body: Readable.from(body === undefined ? [] : [Buffer.from(body)]),
+    signal: new AbortController().signal,
+  };
+}
+
+async function readSink(produce: (sink: BodySink) => void | Promise<void>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const sink: BodySink = {
+      write: (chunk) => chunks.push(chunk) > 0,
+      drained: () => Promise.resolve(),
+      bufferedBytes: 0,
+      end: resolve,
+      abort: () => reject(new Error("aborted")),
+      signal: new AbortController().signal,
+    };
+    Promise.try(produce, sink).catch(reject);
+  });
+  return Buffer.concat(chunks).toString("utf8");
+}
