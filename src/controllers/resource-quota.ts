@@ -45,7 +45,7 @@ export interface QuotaObserved {
   readonly objects: readonly { readonly collection: string; readonly items: readonly KubeObject[] }[];
 }
 
-export function decideQuota({ quota, objects }: QuotaObserved): Plan {
+function decideQuota({ quota, objects }: QuotaObserved): Plan {
   const hard = quota.spec?.hard ?? {};
   const used: Record<string, string> = Object.fromEntries(Object.keys(hard).map((name) => [name, "0"]));
   for (const { collection, items } of objects) {

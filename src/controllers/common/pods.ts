@@ -18,7 +18,7 @@ export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeede
 export const isActive = (pod: Pod): boolean => !isFinished(pod) && !isTerminating(pod);
 
 /** Milliseconds until the pod has been ready for `minReadySeconds`; 0 when it has, undefined when it is not ready. */
-export function untilAvailable(pod: Pod, minReadySeconds: number, now: number): number | undefined {
+function untilAvailable(pod: Pod, minReadySeconds: number, now: number): number | undefined {
   if (!isReady(pod)) return undefined;
   const since = parseTime(podCondition(pod, "Ready")?.lastTransitionTime);
   if (minReadySeconds === 0) return 0;

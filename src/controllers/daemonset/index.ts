@@ -36,7 +36,7 @@ interface View {
   readonly now: number;
 }
 
-export function decideDaemonSet(observed: DaemonSetObserved, now: number): Plan {
+function decideDaemonSet(observed: DaemonSetObserved, now: number): Plan {
   const { set, claim: pods, revisions, nodes } = observed;
   if (pods.changes.length > 0) return { actions: pods.changes };
   const found = findRevision({

@@ -8,7 +8,7 @@ import { desiredReplicasAnnotation, maxReplicasAnnotation, oldestFirst } from ".
 export type Sizes = ReadonlyMap<string, number>;
 
 export const replicasOf = (object: Deployment | ReplicaSet): number => object.spec?.replicas ?? 1;
-export const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
+const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
 export const isActiveSet = (set: ReplicaSet): boolean => replicasOf(set) > 0;
 export const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((total, item) => total + of(item), 0);

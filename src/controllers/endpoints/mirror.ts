@@ -42,7 +42,7 @@ const mirrored =
     ...(targetRef ? { targetRef } : {}),
   });
 
-export function decideMirror({ endpoints, service, slices }: MirrorObserved): Plan {
+function decideMirror({ endpoints, service, slices }: MirrorObserved): Plan {
   const wanted =
     endpoints &&
     service &&

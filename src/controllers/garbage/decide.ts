@@ -2,8 +2,8 @@
 // Follows kubernetes v1.36 pkg/controller/garbagecollector (attemptToDeleteItem, orphanDependents).
 import type { KubeObject, OwnerReference } from "../../machinery/object.ts";
 
-export const foregroundFinalizer = "foregroundDeletion";
-export const orphanFinalizer = "orphan";
+const foregroundFinalizer = "foregroundDeletion";
+const orphanFinalizer = "orphan";
 
 /** How an owner stands: here to stay, gone, or waiting for its dependents to go first. */
 export type OwnerState = "solid" | "absent" | "waiting";

@@ -73,7 +73,7 @@ export function untilDeadline({ spec, status }: Job, now: number): number | unde
 }
 
 /** When the pod came to its end. */
-export function finishTime(pod: Pod): number {
+function finishTime(pod: Pod): number {
   const ends = (pod.status?.containerStatuses ?? []).map(({ state }) => parseTime(state?.terminated?.finishedAt));
   const known = ends.filter((end) => !Number.isNaN(end));
   if (known.length > 0) return Math.max(...known);

@@ -18,7 +18,7 @@ export interface NodeObserved {
 
 const leaseNamespace = "kube-node-lease";
 /** A node that has been silent for so long is Unknown. */
-export const graceMs = 50_000;
+const graceMs = 50_000;
 /** New nodes get longer for their first word. */
 const startupGraceMs = 60_000;
 

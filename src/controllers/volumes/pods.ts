@@ -10,7 +10,7 @@ const claimFinalizer = "kubernetes.io/pvc-protection";
 const volumeFinalizer = "kubernetes.io/pv-protection";
 
 /** Names of the claims that the pod uses. */
-export const claimsOf = (pod: Pod): string[] =>
+const claimsOf = (pod: Pod): string[] =>
   (pod.spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
     if (persistentVolumeClaim) return [persistentVolumeClaim.claimName];
     return ephemeral ? [`${pod.metadata.name}-${name}`] : [];

@@ -20,7 +20,7 @@ function phase(volume: PersistentVolume, wanted: string, message?: string): Acti
   return [{ type: "patch", kind: PersistentVolume, object: volume, patch, subresource: "status" }];
 }
 
-export function decideVolume({ volume, claim, removeData }: VolumeObserved): Plan {
+function decideVolume({ volume, claim, removeData }: VolumeObserved): Plan {
   const reference = volume.spec?.claimRef;
   if (!reference?.uid) return { actions: phase(volume, "Available") };
   if (claim?.metadata.uid !== reference.uid) return { actions: reclaim(volume, removeData) };
