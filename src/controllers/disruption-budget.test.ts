@@ -16,7 +16,7 @@ function statusOf(spec: Spec, healthy: number, scale: number | { problem: string
     spec,
     status: { currentHealthy: 0, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 0, disruptedPods },
   };
-  const pods = Array.from({ length: 4 }, (_, i) => pod(`p${i}`, { ...(i < healthy ? { readyFor: 10 } : {}) }));
+  const pods = Array.from({ length: 4 }, (_, i) => pod(`p${i}`, i < healthy ? { readyFor: 10 } : {}));
   const [action] = decideBudget({ budget, pods, scale }, now).actions;
   return (
     action?.type === "updateStatus" ? (action.object as PodDisruptionBudget).status : undefined
