@@ -231,3 +231,9 @@ test("host ports belong to running pods of this node with a network of their own
   assert.equal(renderPod(pod({ nodeName: "n2" }), context).elements.size, 0);
   assert.equal(renderPod(pod({}, "Succeeded"), context).elements.size, 0);
 });
+
+test("where bridged answers escape NAT, clients of the same bridge are masqueraded", () => {
+  const rule = "ip saddr 10.244.0.0/24 ip daddr 10.244.0.0/24 ct status dnat masquerade";
+  assert.equal(new Ruleset({ ...options, bridgeNetfilter: false }).full().includes(rule), true);
+  assert.equal(new Ruleset(options).full().includes(rule), false);
+});
