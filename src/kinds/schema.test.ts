@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeObject, fieldOf, type FieldFacts, schemaOf, schemaTable } from "./schema.ts";
+import { arbitraryOf } from "./testing.ts";
 
 const collect = { unknown: "collect" } as const;
 const decode = (value: unknown, type = "core.v1.Pod") => decodeObject(value, type, collect);
@@ -102,44 +103,6 @@ test("every reference in the table leads to a type", () => {
   for (const type of Object.values(schemaTable())) for (const facts of Object.values(type.fields)) check(facts);
 });
 
-/** Arbitrary canonical values of a type, a few levels deep. */
-function valueOf(facts: FieldFacts, depth: number): fc.Arbitrary<unknown> {
-  switch (facts.type) {
-    case "ref":
-      return structOf(facts.ref!, depth - 1);
-    case "array":
-      return fc.array(valueOf(facts.items!, depth), { minLength: 1, maxLength: 2 });
-    case "map":
-      return fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), valueOf(facts.items!, depth), { minKeys: 1, maxKeys: 2 });
-    case "boolean":
-      return fc.boolean();
-    case "integer":
-      return fc.integer();
-    case "number":
-      return fc.double({ noNaN: true, noDefaultInfinity: true });
-    case "intOrString":
-      return fc.oneof(fc.integer(), fc.string());
-    case "quantity":
-      return fc.constantFrom("1", "500m", "2Gi");
-    case "bytes":
-      return fc.base64String();
-    case "time":
-      return fc.constant("2026-01-02T03:04:05Z");
-    case "microTime":
-      return fc.constant("2026-01-02T03:04:05.123456Z");
-    default:
-      return fc.string({ minLength: 1 });
-  }
-}
-
-function structOf(type: string, depth: number): fc.Arbitrary<unknown> {
-  if (depth <= 0) return fc.constant({});
-  const fields = Object.entries(schemaOf(type)!.fields);
-  return fc
-    .subarray(fields, { maxLength: Math.min(6, fields.length) })
-    .chain((chosen) => fc.record(Object.fromEntries(chosen.map(([name, facts]) => [name, valueOf(facts, depth)]))));
-}
-
 test("decoding keeps canonical objects, and decoding twice changes nothing more", () => {
   const types = fc.constantFrom(
     "core.v1.Pod",
@@ -153,7 +116,7 @@ test("decoding keeps canonical objects, and decoding twice changes nothing more"
       types.chain((type) =>
         fc.tuple(
           fc.constant(type),
-          structOf(type, 4),
+          arbitraryOf(type, 4),
           fc.object({ key: fc.constantFrom("spec", "metadata", "name", "x") }),
         ),
       ),

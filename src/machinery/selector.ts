@@ -256,7 +256,8 @@ export function labelSelectorErrors(object: LabelSelectorObject | undefined | nu
         );
       }
     } else errors.push(invalidValue(path(here, "operator"), operator, "not a valid selector operator"));
-    for (const complaint of qualifiedNameErrors(key)) errors.push(invalidValue(path(here, "key"), key, complaint));
+    for (const complaint of qualifiedNameErrors(key ?? ""))
+      errors.push(invalidValue(path(here, "key"), key ?? "", complaint));
     values.forEach((value, j) => {
       for (const complaint of labelValueErrors(value)) {
         errors.push(invalidValue(path(here, "values", j), value, complaint));

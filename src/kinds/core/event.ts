@@ -56,13 +56,14 @@ export const Event = defineKind<core.Event>({
   },
   columns: eventColumns,
   defaults: (draft) => {
+    draft.involvedObject ??= {};
     draft.source ??= {};
     draft.reportingComponent ??= "";
     draft.reportingInstance ??= "";
   },
   validate: (event) => {
     const namespace = event.metadata.namespace ?? "";
-    const involved = event.involvedObject?.namespace ?? "";
+    const involved = event.involvedObject.namespace ?? "";
     const fits = involved === "" ? namespace === "" || namespace === "default" : involved === namespace;
     return fits ? [] : [invalidValue("involvedObject.namespace", involved, "does not match event.namespace")];
   },

@@ -1,6 +1,7 @@
 // PodTemplate: a stored description of pods.
 import type * as core from "../generated/core.v1.ts";
 import { ageColumn, column, labelsOrNone, nameColumn } from "../columns.ts";
+import { podSpecWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
 import { validatePodTemplate } from "./pod/validate.ts";
 import { defineKind } from "../kind.ts";
@@ -22,4 +23,5 @@ export const PodTemplate = defineKind<core.PodTemplate>({
   ],
   defaults: (draft) => defaultPodTemplate(draft.template),
   validate: (object) => validatePodTemplate(object.template, "template"),
+  warnings: (object) => podSpecWarnings(object.template?.spec, "template.spec"),
 });

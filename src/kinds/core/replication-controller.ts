@@ -1,6 +1,7 @@
 // ReplicationController: keeps a number of pods running, in the form before ReplicaSet.
 import type * as core from "../generated/core.v1.ts";
 import { ageColumn, column, labelsOrNone, nameColumn, wideColumn } from "../columns.ts";
+import { podSpecWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
 import { validateReplicationController } from "./replication-controller-validation.ts";
 import { defineKind } from "../kind.ts";
@@ -54,4 +55,5 @@ export const ReplicationController = defineKind<core.ReplicationController>({
     draft.status = { replicas: 0 };
   },
   validate: validateReplicationController,
+  warnings: (object) => podSpecWarnings(object.spec?.template?.spec, "spec.template.spec"),
 });

@@ -10,12 +10,14 @@ import { defineKind } from "../kind.ts";
 export type Secret = core.Secret;
 
 /** Keys that a secret of a type must have. */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  "kubernetes.io/dockercfg": [".dockercfg"],
-  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
-  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
-  "kubernetes.io/tls": ["tls.crt", "tls.key"],
-};
+const requiredKeys = new Map<string, readonly string[]>(
+  Object.entries({
+    "kubernetes.io/dockercfg": [".dockercfg"],
+    "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+    "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+    "kubernetes.io/tls": ["tls.crt", "tls.key"],
+  }),
+);
 
 const serviceAccountName = "kubernetes.io/service-account.name";
 
@@ -34,7 +36,7 @@ function jsonErrors(secret: core.Secret, key: string): Errors {
 function contentErrors(secret: core.Secret): Errors {
   const type = secret.type ?? "";
   const has = (key: string) => Object.hasOwn(secret.data ?? {}, key);
-  const keys = requiredKeys[type] ?? [];
+  const keys = requiredKeys.get(type) ?? [];
   const errors: Errors = keys.filter((key) => !has(key)).map((key) => required(keyed("data", key)));
   if (type.startsWith("kubernetes.io/dockerc")) for (const key of keys) errors.push(...jsonErrors(secret, key));
   if (type === "kubernetes.io/basic-auth" && !has("username") && !has("password")) {

@@ -88,7 +88,8 @@ export function defaultVolume(volume: Volume): void {
   if (volume.hostPath) volume.hostPath.type ??= "";
   if (volume.image) volume.image.pullPolicy ||= pullPolicyFor(volume.image.reference);
   if (volume.iscsi) volume.iscsi.iscsiInterface ||= "default";
-  if (volume.ephemeral?.volumeClaimTemplate) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= "Filesystem";
+  const claim = volume.ephemeral?.volumeClaimTemplate;
+  if (claim) claim.spec = { ...claim.spec, volumeMode: claim.spec?.volumeMode ?? "Filesystem" };
 }
 
 /** Fills what templates and pods have in common. */
@@ -148,7 +149,7 @@ export function defaultPod(pod: Pod): void {
   defaultPodSpec(spec);
   const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
   for (const container of containers) requestWhatIsLimited(container.resources);
-  defaultPodLevelResources({ ...spec, containers: spec.containers ?? [] });
+  defaultPodLevelResources(spec);
   spec.enableServiceLinks ??= true;
   if (!spec.hostNetwork) return;
   for (const container of containers) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;

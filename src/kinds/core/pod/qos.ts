@@ -15,7 +15,7 @@ const amount = (resources: ResourceRequirements | undefined, which: "requests" |
 export function qosClassOf(spec: PodSpec): QosClass {
   const asked: (ResourceRequirements | undefined)[] = spec.resources
     ? [spec.resources]
-    : [...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.resources);
+    : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((container) => container.resources);
   let anything = false;
   let guaranteed = asked.length > 0;
   for (const resources of asked) {

@@ -33,7 +33,7 @@ export const isSidecar = (container: Container): boolean => container.restartPol
 
 /** Requests or limits of all containers together, without pod-level resources and overhead. */
 export function containerResources(spec: PodSpec, which: "requests" | "limits"): ResourceList {
-  let total = sumResources(...spec.containers.map((container) => container.resources?.[which]));
+  let total = sumResources(...(spec.containers ?? []).map((container) => container.resources?.[which]));
   let sidecars: ResourceList = {};
   let starting: ResourceList = {};
   for (const container of spec.initContainers ?? []) {

@@ -1,8 +1,7 @@
 // What the server itself writes into a pod, and how long a pod may take to end. Follows kubernetes v1.36
 // pkg/registry/core/pod/strategy.go (PrepareForCreate, CheckGracefulDelete).
-import type { LabelSelectorRequirement } from "../../generated/meta.v1.ts";
-import type { LabelSelector } from "../../generated/meta.v1.ts";
 import type { Pod } from "../../generated/core.v1.ts";
+import type { LabelSelector, LabelSelectorRequirement } from "../../generated/meta.v1.ts";
 import { qosClassOf } from "./qos.ts";
 
 interface LabelKeyed {
@@ -43,7 +42,7 @@ export function preparePodForCreate(pod: Pod): void {
   const gated = (pod.spec?.schedulingGates?.length ?? 0) > 0;
   pod.status = {
     phase: "Pending",
-    ...(pod.spec ? { qosClass: qosClassOf({ ...pod.spec, containers: pod.spec.containers ?? [] }) } : {}),
+    ...(pod.spec ? { qosClass: qosClassOf(pod.spec) } : {}),
     ...(gated
       ? {
           conditions: [

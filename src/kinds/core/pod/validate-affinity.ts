@@ -107,7 +107,7 @@ export function validateAffinity(affinity: Affinity | undefined, at: string): Er
       ...each(path(at, name, required_), rule?.[required_], (here, term) => validatePodTerm(term, here)),
       ...each(path(at, name, preferred), rule?.[preferred], (here, term) => [
         ...weight(here, term.weight),
-        ...validatePodTerm(term.podAffinityTerm, path(here, "podAffinityTerm")),
+        ...validatePodTerm(term.podAffinityTerm ?? {}, path(here, "podAffinityTerm")),
       ]),
     );
   }

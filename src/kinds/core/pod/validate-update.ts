@@ -116,7 +116,10 @@ function fixedResources(resources: ResourceRequirements | undefined): object {
 const unsized = (spec: PodSpec) => ({
   ...spec,
   resources: fixedResources(spec.resources),
-  containers: spec.containers.map((container) => ({ ...container, resources: fixedResources(container.resources) })),
+  containers: (spec.containers ?? []).map((container) => ({
+    ...container,
+    resources: fixedResources(container.resources),
+  })),
   initContainers: (spec.initContainers ?? []).map((container) => ({
     ...container,
     ...(container.restartPolicy === "Always" ? { resources: fixedResources(container.resources) } : {}),
@@ -127,7 +130,7 @@ const unsized = (spec: PodSpec) => ({
 export function validateResize(next: Pod, old: Pod): Errors {
   if (!next.spec || !old.spec) return [];
   const errors: Errors = [];
-  if (next.spec.containers.length !== old.spec.containers.length) {
+  if (next.spec.containers?.length !== old.spec.containers?.length) {
     return [...errors, forbiddenField("spec.containers", "pod resize may not add or remove containers")];
   }
   if (qosClassOf(next.spec) !== qosClassOf(old.spec)) {
