@@ -47,6 +47,7 @@ function withRemovals(condition: PodCondition, before: readonly PodCondition[] |
 }
 
 const retryMs = 1000;
+const mostConflicts = 3;
 
 export class StatusWriter {
   readonly #options: { readonly client: Client; readonly clock: Clock; readonly log: Logger };
@@ -82,6 +83,7 @@ export class StatusWriter {
 
   async #send(): Promise<void> {
     const { client, clock, log } = this.#options;
+    let conflicts = 0;
     while (this.#wanted && !this.#gone) {
       const { pod, status } = this.#wanted;
       this.#wanted = undefined;
@@ -93,9 +95,10 @@ export class StatusWriter {
         const updated = await client.patch(Pod, target, "strategic", patch, { subresource: "status" });
         this.#written = updated.status ?? status;
       } catch (error) {
-        // A pod of the same name but another uid answers Conflict.
-        if (isReason(error, "NotFound", "Conflict", "Invalid")) {
-          this.#gone = isReason(error, "NotFound", "Conflict");
+        // A pod of the same name but another uid answers Conflict every time.
+        const hopeless = isReason(error, "Conflict") && ++conflicts > mostConflicts;
+        if (hopeless || isReason(error, "NotFound", "Invalid")) {
+          this.#gone = isReason(error, "NotFound");
           log.debug({ error, pod: pod.metadata.name }, "pod status was not taken");
         } else {
           this.#wanted ??= { pod, status };

@@ -91,8 +91,8 @@ function containerStatus(
   const waiting = facts.waiting.get(container.name);
   if (!current) return withoutContainer(container, old, role, spec, waiting, facts);
 
-  let state = stateOf(current, facts);
-  let lastState = all[1] ? stateOf(all[1], facts) : old?.lastState;
+  let state = stateOf(current, old, facts);
+  let lastState = all[1] ? stateOf(all[1], old, facts) : old?.lastState;
   const restartable =
     current.state === "exited" && !facts.ending && restartsAfterExit(container, spec, current.exitCode);
   // A container that was never started because of an error, or that waits for its back-off, shows why.
@@ -161,9 +161,13 @@ const startingUp = (role: Role, spec: PodSpec) => ({
   reason: role === "app" && (spec.initContainers?.length ?? 0) > 0 ? "PodInitializing" : "ContainerCreating",
 });
 
-function stateOf(current: RuntimeContainer, facts: StatusFacts): ContainerState {
+function stateOf(current: RuntimeContainer, old: ContainerStatus | undefined, facts: StatusFacts): ContainerState {
   if (current.state === "running") return { running: { startedAt: formatTime(current.startedAt) } };
   if (current.state === "created") return { waiting: { reason: "ContainerCreating" } };
+  const containerID = `${facts.runtimeName}://${current.id}`;
+  // What was said about an end stays: its files may be gone by now.
+  const told = [old?.state?.terminated, old?.lastState?.terminated].find((end) => end?.containerID === containerID);
+  if (told && !facts.oomKilled.has(current.id)) return { terminated: told };
   const message = facts.terminationMessage(current) || current.message;
   const reason = facts.oomKilled.has(current.id)
     ? "OOMKilled"
@@ -175,7 +179,7 @@ function stateOf(current: RuntimeContainer, facts: StatusFacts): ContainerState 
       ...(message ? { message } : {}),
       ...(current.startedAt > 0 ? { startedAt: formatTime(current.startedAt) } : {}),
       ...(current.finishedAt > 0 ? { finishedAt: formatTime(current.finishedAt) } : {}),
-      containerID: `${facts.runtimeName}://${current.id}`,
+      containerID,
     },
   };
 }

@@ -39,6 +39,7 @@ import { readTerminationMessage } from "./termination-message.ts";
 
 const firstRetryMs = 500;
 const longestRetryMs = 30_000;
+const longestHookMs = 3600_000;
 /** How long an exit that containerd announced may take to show in its CRI answers. */
 const settleMs = 2000;
 
@@ -122,6 +123,7 @@ export class PodWorker {
     const before = this.#pod;
     this.#pod = pod;
     this.#status.seen(pod.status);
+    if (pod.metadata.deletionTimestamp) this.#abandon.resolve(undefined);
     if (pod.spec !== before.spec && !this.#ending) this.#resize(before);
     if (pod === before || !deepEqual(relevantParts(before), relevantParts(pod))) this.wake();
     else if (isTerminal(pod.status) !== isTerminal(before.status)) this.wake();
@@ -151,6 +153,7 @@ export class PodWorker {
   remove(pod: Pod): void {
     this.#pod = pod;
     this.#removed = true;
+    this.#abandon.resolve(undefined);
     this.wake();
   }
 
@@ -161,6 +164,7 @@ export class PodWorker {
 
   oomKilled(containerId: string): void {
     this.#oomKilled.add(containerId);
+    this.wake();
   }
 
   /** Whether the pod names an object of the kind, so that its changes matter. */
@@ -182,6 +186,7 @@ export class PodWorker {
   /** Stops working; containers go on. Resolves when nothing of this worker runs any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#abandon.resolve(undefined);
     this.#cancelTimer();
     this.#prober.prune(() => false);
     await this.#running;
@@ -462,6 +467,17 @@ export class PodWorker {
     return this.#removed || this.#stopped || this.#pod.metadata.deletionTimestamp !== undefined;
   }
 
+  readonly #abandon = Promise.withResolvers<undefined>();
+
+  /** Undefined as soon as the pod is obsolete: long waits (pulls, hooks) must not hold up its end. */
+  async #unlessObsolete<T>(work: Promise<T>): Promise<T | undefined> {
+    if (this.#obsolete()) this.#abandon.resolve(undefined);
+    // When nobody waits for it any more, its failure is of no interest.
+    work.catch(() => {});
+    const result = await Promise.race([work, this.#abandon.promise]);
+    return this.#obsolete() ? undefined : result;
+  }
+
   async #startAll(actions: readonly StartAction[]): Promise<void> {
     this.#retryAt = undefined;
     for (const action of actions) {
@@ -497,8 +513,8 @@ export class PodWorker {
     const event = (type: "Normal" | "Warning", reason: string, message: string) =>
       this.#event(type, reason, message, container);
     const sandbox = this.#runtime.sandboxes[0]!;
-    const image = await puller.ensure(pod, container, this.#pullSecrets(), event);
-    if (this.#obsolete()) return;
+    const image = await this.#unlessObsolete(puller.ensure(pod, container, this.#pullSecrets(), event));
+    if (!image) return;
     const volumes = this.#volumes ?? (await this.#prepareVolumes());
     const config = await this.#containerConfig(container, restartCount, image, volumes);
     const id = await limited(async () => {
@@ -560,11 +576,13 @@ export class PodWorker {
     if (!hook) return;
     const { runtime, clock, hostIP } = this.#context;
     const target = { runtime, containerId, container, ip: this.#podIPs()[0] ?? hostIP };
-    const outcome = hook.sleep
-      ? await sleep(clock, hook.sleep.seconds * 1000).then(() => ({ ok: true, message: "" }))
-      : await runAction(hook, target, 3600_000, "hook");
+    const outcome = await this.#unlessObsolete(
+      hook.sleep
+        ? sleep(clock, hook.sleep.seconds * 1000).then(() => ({ ok: true, message: "" }))
+        : runAction(hook, target, longestHookMs, "hook"),
+    );
     this.#hooksRunning.delete(containerId);
-    if (outcome.ok) return;
+    if (!outcome || outcome.ok) return;
     this.#hooksFailed.add(containerId);
     this.#event("Warning", "FailedPostStartHook", `PostStartHook failed: ${outcome.message}`, container);
   }
@@ -575,7 +593,7 @@ export class PodWorker {
     for (const { id, state, logPath } of this.#runtime.containers
       .filter((container) => container.name === name)
       .slice(1)) {
-      if (state !== "exited") continue;
+      if (state === "running" || state === "unknown") continue;
       owners.delete(id);
       this.#messages.delete(id);
       void runtime.removeContainer(id).then(
