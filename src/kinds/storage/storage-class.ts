@@ -22,7 +22,7 @@ export const isDefaultClass = ({ metadata }: StorageClass): boolean =>
 
 function topologyErrors(term: NonNullable<StorageClass["allowedTopologies"]>[number], at: string): Errors {
   return each(path(at, "matchLabelExpressions"), term.matchLabelExpressions, (here, { key, values }) => [
-    ...complaints(path(here, "key"), key, qualifiedNameErrors(key)),
+    ...complaints(path(here, "key"), key ?? "", qualifiedNameErrors(key ?? "")),
     ...(values?.length ? [] : [required(path(here, "values"))]),
   ]);
 }
