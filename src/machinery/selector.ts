@@ -104,8 +104,9 @@ export function formatSelector(selector: Selector): string {
     .join(",");
 }
 
-/** The text form of a LabelSelector object, as Table columns and scale show it; `<none>` for an absent or empty one. */
+/** The text form of a LabelSelector object, as Table columns show it; `<none>` for an absent or empty one. */
 export function formatLabelSelector(object: LabelSelectorObject | undefined | null): string {
+  if (object?.matchExpressions?.some(({ operator }) => !operatorsOfObject[operator])) return "<error>";
   const selector = selectorOf(object);
   return selector && selector.length > 0 ? formatSelector(selector) : "<none>";
 }

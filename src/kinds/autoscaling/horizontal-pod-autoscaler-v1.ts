@@ -126,7 +126,7 @@ export const HorizontalPodAutoscalerV1 = defineKind<v1.HorizontalPodAutoscaler>(
   subresources: { status: true },
   columns: [
     nameColumn,
-    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`),
+    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
     column("Targets", (object) => targetsText(toV2(object))),
     column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
     column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),

@@ -83,7 +83,7 @@ export const HorizontalPodAutoscaler = defineKind<autoscaling.HorizontalPodAutos
   subresources: { status: true },
   columns: [
     nameColumn,
-    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`),
+    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
     column("Targets", targetsText),
     column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
     column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),

@@ -84,16 +84,16 @@ export const CronJob = defineKind<batch.CronJob>({
   subresources: { status: true },
   columns: [
     nameColumn,
-    column("Schedule", ({ spec }) => spec.schedule),
-    column("Timezone", ({ spec }) => spec.timeZone ?? "<none>"),
-    column("Suspend", ({ spec }) => boolText(spec.suspend)),
+    column("Schedule", ({ spec }) => spec?.schedule),
+    column("Timezone", ({ spec }) => spec?.timeZone ?? "<none>"),
+    column("Suspend", ({ spec }) => boolText(spec?.suspend)),
     column("Active", ({ status }) => status?.active?.length ?? 0, { type: "integer" }),
     column("Last Schedule", ({ status }, now) =>
       status?.lastScheduleTime ? ageOf(status.lastScheduleTime, now) : "<none>",
     ),
     ageColumn,
-    ...templateColumns<CronJob>(({ spec }) => spec.jobTemplate?.spec?.template),
-    selectorColumn<CronJob>(({ spec }) => spec.jobTemplate?.spec?.selector),
+    ...templateColumns<CronJob>(({ spec }) => spec?.jobTemplate?.spec?.template),
+    selectorColumn<CronJob>(({ spec }) => spec?.jobTemplate?.spec?.selector),
   ],
   defaults: setDefaults,
   prepareForCreate: (draft) => {

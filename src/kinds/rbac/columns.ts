@@ -22,7 +22,7 @@ const subjectsColumn = (name: string, kind: string) =>
 
 export const bindingColumns: readonly Column<Binding>[] = [
   nameColumn,
-  column("Role", ({ roleRef }) => `${roleRef?.kind}/${roleRef?.name}`),
+  column("Role", ({ roleRef }) => `${roleRef?.kind ?? ""}/${roleRef?.name ?? ""}`),
   ageColumn,
   subjectsColumn("Users", "User"),
   subjectsColumn("Groups", "Group"),
