@@ -7,7 +7,7 @@ import type { Node, NodeSpec, Taint } from "../generated/core.v1.ts";
 import { complaints, each, eachEntry, type Errors, named, oneOf, quantityNotNegative } from "../checks.ts";
 
 /** Taints of a node at `at`: each key and effect once. */
-export function validateTaints(taints: readonly Taint[] | undefined, at: string): Errors {
+function validateTaints(taints: readonly Taint[] | undefined, at: string): Errors {
   const seen = new Set<string>();
   return each(at, taints, (here, taint) => {
     const errors = [

@@ -15,7 +15,7 @@ function nodeStatus({ spec, status }: core.Node): string {
 const rolePrefix = "node-role.kubernetes.io/";
 
 /** Roles by the node's labels, sorted. */
-export function nodeRoles(node: core.Node): string[] {
+function nodeRoles(node: core.Node): string[] {
   const roles = new Set<string>();
   for (const [key, value] of Object.entries(node.metadata.labels ?? {})) {
     if (key.startsWith(rolePrefix) && key.length > rolePrefix.length) roles.add(key.slice(rolePrefix.length));

@@ -99,7 +99,7 @@ export function summarizePod(pod: Pod): PodSummary {
 }
 
 /** `3 (5m ago)`. */
-export function restartsText({ restarts, lastRestart }: PodSummary, now: number): string {
+function restartsText({ restarts, lastRestart }: PodSummary, now: number): string {
   return restarts === 0 || lastRestart === undefined
     ? String(restarts)
     : `${restarts} (${formatAge(now - lastRestart)} ago)`;

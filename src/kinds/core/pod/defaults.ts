@@ -39,7 +39,7 @@ function defaultProbe(probe: Probe | undefined): void {
 }
 
 /** Fills a container; ephemeral containers share what they have in common. */
-export function defaultContainer(container: Container | EphemeralContainer): void {
+function defaultContainer(container: Container | EphemeralContainer): void {
   container.imagePullPolicy ||= pullPolicyFor(container.image);
   container.terminationMessagePath ||= "/dev/termination-log";
   container.terminationMessagePolicy ||= "File";
@@ -70,7 +70,7 @@ function defaultDownwardItems(items: DownwardItems | undefined): void {
 const readableByAll = 0o644;
 
 /** Fills a volume; one without a source is an empty directory. */
-export function defaultVolume(volume: Volume): void {
+function defaultVolume(volume: Volume): void {
   if (Object.keys(volume).every((field) => field === "name")) volume.emptyDir = {};
   if (volume.secret) volume.secret.defaultMode ??= readableByAll;
   if (volume.configMap) volume.configMap.defaultMode ??= readableByAll;

@@ -7,7 +7,7 @@ import type { Container, Pod, PodSpec } from "../../generated/core.v1.ts";
 export type ResourceList = Record<string, string>;
 
 /** Adds up, resource by resource. */
-export function sumResources(...lists: readonly (ResourceList | undefined)[]): ResourceList {
+function sumResources(...lists: readonly (ResourceList | undefined)[]): ResourceList {
   const out: ResourceList = {};
   for (const list of lists) {
     for (const name in list) {
