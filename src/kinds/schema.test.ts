@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeObject, fieldOf, type FieldFacts, schemaOf, schemaTable } from "./schema.ts";
-import { arbitraryOf } from "./testing.ts";
+import { arbitraryOf } from "./arbitrary.ts";
 
 const collect = { unknown: "collect" } as const;
 const decode = (value: unknown, type = "core.v1.Pod") => decodeObject(value, type, collect);

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeObject } from "../schema.ts";
-import { arbitraryOf } from "../testing.ts";
+import { arbitraryOf } from "../arbitrary.ts";
 import { coreKinds } from "./index.ts";
 
 // What clients leave out must end in complaints, never in exceptions.
