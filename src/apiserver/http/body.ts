@@ -17,7 +17,8 @@ export async function readBody(stream: Readable, declaredLength?: string): Promi
   if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  // The stream must outlive a refusal: the answer goes out on the same one.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > maxBodyBytes) throw tooLarge();
     chunks.push(chunk);

@@ -18,6 +18,8 @@ export interface RequestLabels {
 }
 
 export interface Metrics {
+  /** Requests whose response has not begun. */
+  readonly inflight: number;
   requestStarted(): void;
   requestDone(labels: RequestLabels, code: number, seconds: number): void;
   /** Adds families that are collected at every scrape, for components that count for themselves. */
@@ -108,6 +110,9 @@ export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
     ];
   };
   return {
+    get inflight() {
+      return inflight;
+    },
     requestStarted: () => void inflight++,
     requestDone(labels, code, seconds) {
       inflight--;

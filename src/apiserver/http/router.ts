@@ -2,7 +2,7 @@
 // goes wrong becomes a Status; nothing a client sends can throw past here.
 import { anonymous, authenticate, impersonate } from "../auth/authenticate.ts";
 import { denialOf } from "../core/authorize.ts";
-import { StatusError, statusError } from "../../machinery/errors.ts";
+import { StatusError, statusError, tooManyRequests } from "../../machinery/errors.ts";
 import type { Attributes, RequestContext, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
 import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
@@ -39,6 +39,9 @@ export interface RouterOptions {
   readonly documents: (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined;
 }
 
+/** Requests worked on at once; more are asked to come back, so that memory stays bounded. Health checks always pass. */
+const maxInflight = 2000;
+
 export type Router = (request: EdgeRequest) => Promise<Outcome>;
 
 export function createRouter(options: RouterOptions): Router {
@@ -55,6 +58,9 @@ export function createRouter(options: RouterOptions): Router {
     let outcome: Outcome;
     const warnings: string[] = [];
     try {
+      if (services.metrics.inflight > maxInflight && !request.path.endsWith("z")) {
+        throw tooManyRequests("too many requests, please try again later.", 1);
+      }
       info = parseRequest(request.method, request.path, request.query);
       const caller = await authenticate(request, authentication);
       const user = caller === anonymous ? caller : impersonate(caller, request.headers, services.api.authorizer);
@@ -109,7 +115,12 @@ async function answerObjects(
     signal: request.signal,
     warnings,
   };
-  return answerResource({ services, request, info, kind, context });
+  const response = await answerResource({ services, request, info, kind, context });
+  if (info.verb !== "watch" || request.upgrade?.protocol !== "websocket" || typeof response.body !== "function") {
+    return response;
+  }
+  const { serveLines } = await import("../streaming/watch-socket.ts");
+  return serveLines(request, request.upgrade, response.body);
 }
 
 async function answerOther(

@@ -44,6 +44,8 @@ export function watchResponse(options: WatchOptions): EdgeResponse {
     if (!isReason(error, "Expired", "Gone")) throw error;
     stream.end(error);
   }
+  // The client may be gone before the body is ever asked for.
+  context.signal?.addEventListener("abort", () => subscription?.close(), { once: true });
   return {
     status: 200,
     headers: { "content-type": jsonType },
