@@ -489,7 +489,9 @@ describe("kubelet", { skip: !possible && "needs root and containerd" }, () => {
   });
 
   test("a pod can be deleted while its postStart hook is running", async () => {
-    await create("stuck", { containers: [lives("true", { lifecycle: { postStart: { sleep: { seconds: 600 } } } })] });
+    await create("stuck", {
+      containers: [lives("true", { lifecycle: { postStart: { exec: { command: ["sleep", "600"] } } } })],
+    });
     const ids = () => run("ctr", ["--address", containerd.socket, "-n", "k8s.io", "tasks", "list"]);
     await until("stuck", (p) => p?.status?.podIP !== undefined);
     while ((await ids()).stdout.split("\n").length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
