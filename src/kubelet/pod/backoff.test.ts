@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Backoff } from "./backoff.ts";
-import { formatDelay } from "./worker.ts";
+import { Backoff, formatDelay } from "./backoff.ts";
 
 test("delays double from 10 s to 5 min and start over after 10 quiet minutes", () => {
   const backoff = new Backoff();

@@ -1,27 +1,20 @@
 // One worker per pod: observe the runtime, plan, act, until nothing is left to do; then wait for the next event.
 // All state that matters is in the runtime and the API, so a new kubelet goes on where the old one stopped.
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { Pod, PodSpec, PodStatus, Secret } from "../../kinds/generated/core.v1.ts";
+import type { Pod, PodStatus } from "../../kinds/generated/core.v1.ts";
 import { Pod as PodKind } from "../../kinds/core/pod.ts";
-import { RuntimeClass } from "../../kinds/index.ts";
 import { parseTime, sleep } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
 import { isRuntimeNotFound } from "../cri/client.ts";
-import type { PodSandboxConfig } from "../cri/types.ts";
-import { ConfigError, makeEnvironment } from "../environment/env.ts";
 import { ImageError } from "../images/puller.ts";
 import { runAction } from "../probes/actions.ts";
 import { Prober } from "../probes/prober.ts";
-import { containerMounts, writeHostsFile } from "../volumes/mounts.ts";
 import { VolumeError } from "../volumes/payload.ts";
-import type { MountedVolumes, VolumeSources } from "../volumes/setup.ts";
-import { refreshPayloads, setUpVolumes, tearDownPodDir } from "../volumes/setup.ts";
-import { PodTokens } from "../volumes/tokens.ts";
-import { Backoff } from "./backoff.ts";
-import { containerConfig } from "./container.ts";
+import { refreshPayloads, tearDownPodDir } from "../volumes/setup.ts";
+import { Backoff, formatDelay } from "./backoff.ts";
 import type { WorkerContext } from "./context.ts";
+import { PodMaker } from "./maker.ts";
 import { PodKiller } from "./killer.ts";
 import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
 import { allContainers, containerHash, isSidecar, specOf } from "./model.ts";
@@ -31,9 +24,10 @@ import { computePodPlan } from "./plan.ts";
 import type { ConfigurationKind } from "./references.ts";
 import { claimsVolume, referencesOf } from "./references.ts";
 import { containerResources, podLimits } from "./resources.ts";
-import { logDirectoryOf, sandboxConfig } from "./sandbox.ts";
+import { logDirectoryOf } from "./sandbox.ts";
 import type { StatusFacts, Waiting } from "./status.ts";
 import { computePodStatus } from "./status.ts";
+import { explain, failingAs, SandboxError } from "./start-errors.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { readTerminationMessage } from "./termination-message.ts";
 
@@ -60,7 +54,7 @@ export class PodWorker {
   readonly #context: WorkerContext;
   readonly #observer: PodObserver;
   readonly #status: StatusWriter;
-  readonly #tokens: PodTokens;
+  readonly #maker: PodMaker;
   readonly #prober: Prober;
   readonly #killer: PodKiller;
   readonly #backoff = new Backoff();
@@ -72,7 +66,6 @@ export class PodWorker {
   readonly #messages = new Map<string, string>();
   #pod: Pod;
   #runtime: RuntimePod = { sandboxes: [], containers: [] };
-  #volumes: MountedVolumes | undefined;
   #failure: Waiting | undefined;
   /** No container will be started any more. */
   #ending = false;
@@ -93,7 +86,7 @@ export class PodWorker {
     const { client, clock, log, runtime } = context;
     this.#observer = new PodObserver(runtime, this.uid);
     this.#status = new StatusWriter({ client, clock, log }, pod.status ?? {});
-    this.#tokens = new PodTokens(client, clock);
+    this.#maker = new PodMaker(context, this);
     this.#prober = new Prober({
       clock,
       onChange: () => this.wake(),
@@ -169,18 +162,18 @@ export class PodWorker {
 
   /** Whether the pod names an object of the kind, so that its changes matter. */
   uses(kind: ConfigurationKind, namespace: string | undefined, name: string): boolean {
-    if (kind === "volume") return !this.#volumes && (specOf(this.#pod).volumes ?? []).some(claimsVolume);
+    if (kind === "volume") return !this.#maker.volumes && (specOf(this.#pod).volumes ?? []).some(claimsVolume);
     return namespace === this.#pod.metadata.namespace && referencesOf(this.#pod).has(`${kind}/${name}`);
   }
 
   /** A ConfigMap, Secret, claim or volume that the pod may use has changed. */
   configChanged(): void {
     if (this.#ending || this.#removed) return;
-    if (this.#volumes)
-      void refreshPayloads(this.#pod, this.#podDir, this.#sources()).catch((error: unknown) =>
+    if (this.#maker.volumes)
+      void refreshPayloads(this.#pod, this.#maker.podDir, this.#maker.sources()).catch((error: unknown) =>
         this.#context.log.warn({ error, pod: this.#pod.metadata.name }, "a volume could not be brought up to date"),
       );
-    if (!this.#volumes || this.#waiting.size > 0) this.wake();
+    if (!this.#maker.volumes || this.#waiting.size > 0) this.wake();
   }
 
   /** Stops working; containers go on. Resolves when nothing of this worker runs any more. */
@@ -231,10 +224,6 @@ export class PodWorker {
     else if (error instanceof SandboxError) this.#event("Warning", "FailedCreatePodSandBox", message);
     else this.#context.log.warn({ error: message, pod: this.#pod.metadata.name }, "pod sync failed");
     if (!this.#ending) this.#pushStatus();
-  }
-
-  get #podDir(): string {
-    return join(this.#context.podsDir, this.uid);
   }
 
   #event(type: "Normal" | "Warning", reason: string, message: string, container?: AnyContainer): void {
@@ -314,7 +303,7 @@ export class PodWorker {
   }
 
   #updateProbes(): void {
-    const ip = this.#podIPs()[0] ?? this.#context.hostIP;
+    const ip = this.#maker.podIPs()[0] ?? this.#context.hostIP;
     const running = new Set<string>();
     for (const container of allContainers(specOf(this.#pod))) {
       const current = this.#runtime.containers.find(({ name }) => name === container.name);
@@ -324,11 +313,6 @@ export class PodWorker {
       if (!this.#hooksRunning.has(current.id)) this.#prober.add(target, current.startedAt);
     }
     this.#prober.prune((id) => running.has(id));
-  }
-
-  #podIPs(): readonly string[] {
-    if (specOf(this.#pod).hostNetwork) return [this.#context.hostIP];
-    return this.#runtime.sandboxes[0]?.ips ?? [];
   }
 
   /** Containers that wait say why, and the event comes once per wait. */
@@ -359,7 +343,7 @@ export class PodWorker {
 
   #nextWake({ backoff }: PodPlan): number | undefined {
     const times = [...backoff.values()];
-    const renewal = this.#volumes && this.#tokens.nextRenewal();
+    const renewal = this.#maker.volumes && this.#maker.tokens.nextRenewal();
     if (renewal !== undefined) times.push(renewal);
     if (this.#retryAt !== undefined) times.push(this.#retryAt);
     const { activeDeadlineSeconds } = specOf(this.#pod);
@@ -371,7 +355,7 @@ export class PodWorker {
   }
 
   async #renewTokens(): Promise<void> {
-    await this.#tokens.refresh(this.#pod).catch(() => {});
+    await this.#maker.tokens.refresh(this.#pod).catch(() => {});
     this.configChanged();
     this.wake();
   }
@@ -398,7 +382,7 @@ export class PodWorker {
     let message = this.#messages.get(container.id);
     if (message === undefined) {
       const spec = [...allContainers(specOf(this.#pod))].find(({ name }) => name === container.name);
-      message = spec ? readTerminationMessage(this.#podDir, spec, container) : "";
+      message = spec ? readTerminationMessage(this.#maker.podDir, spec, container) : "";
       this.#messages.set(container.id, message);
     }
     return message || undefined;
@@ -410,39 +394,13 @@ export class PodWorker {
     this.#status.write(this.#pod, computePodStatus(known, this.#runtime, this.#statusFacts()));
   }
 
-  #sources(): VolumeSources {
-    const namespace = this.#pod.metadata.namespace ?? "";
-    const { caches, allocatable, hostIP } = this.#context;
-    return {
-      configMap: (name) => caches.configMaps.get(`${namespace}/${name}`),
-      secret: (name) => caches.secrets.get(`${namespace}/${name}`),
-      claim: (name) => caches.claims.get(`${namespace}/${name}`),
-      persistentVolume: (name) => caches.volumes.get(name),
-      token: (projection) => this.#tokens.get(projection),
-      addresses: { podIPs: this.#podIPs(), hostIP },
-      allocatable,
-    };
-  }
-
-  #sandboxConfig(attempt: number): PodSandboxConfig {
-    const { cgroups, clusterDns, clusterDomain, logsDir } = this.#context;
-    const cgroupParent = cgroups.ensurePod(this.uid, podLimits(specOf(this.#pod)));
-    const hostResolver = this.#context.hostResolver();
-    return sandboxConfig(this.#pod, { attempt, cgroupParent, clusterDns, clusterDomain, hostResolver, logsDir });
-  }
-
-  async #prepareVolumes(): Promise<MountedVolumes> {
-    await this.#tokens.refresh(this.#pod);
-    return (this.#volumes = await setUpVolumes(this.#pod, this.#podDir, this.#sources()));
-  }
-
   async #replaceSandbox(attempt: number): Promise<void> {
     const { runtime, limited } = this.#context;
-    await this.#prepareVolumes();
+    await this.#maker.prepareVolumes();
     for (const { id, ready } of this.#runtime.sandboxes) if (ready) await runtime.stopPodSandbox(id);
     if (attempt > 0) this.#event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
-    const config = this.#sandboxConfig(attempt);
-    const handler = await this.#runtimeHandler();
+    const config = this.#maker.sandboxConfig(attempt);
+    const handler = await this.#maker.runtimeHandler();
     await limited(async () => {
       if (this.#obsolete()) return;
       try {
@@ -452,14 +410,6 @@ export class PodWorker {
       }
     });
     this.#dirty = true;
-  }
-
-  async #runtimeHandler(): Promise<string> {
-    const spec = specOf(this.#pod);
-    const refused = unsupportedField(spec);
-    if (refused) throw new SandboxError(`${refused} is not supported`);
-    if (!spec.runtimeClassName) return "";
-    return (await this.#context.client.get(RuntimeClass, spec.runtimeClassName)).handler;
   }
 
   /** The pod has been deleted or ended while work was waiting. */
@@ -513,15 +463,15 @@ export class PodWorker {
     const event = (type: "Normal" | "Warning", reason: string, message: string) =>
       this.#event(type, reason, message, container);
     const sandbox = this.#runtime.sandboxes[0]!;
-    const image = await this.#unlessObsolete(puller.ensure(pod, container, this.#pullSecrets(), event));
+    const image = await this.#unlessObsolete(puller.ensure(pod, container, this.#maker.pullSecrets(), event));
     if (!image) return;
-    const volumes = this.#volumes ?? (await this.#prepareVolumes());
-    const config = await this.#containerConfig(container, restartCount, image, volumes);
+    const volumes = this.#maker.volumes ?? (await this.#maker.prepareVolumes());
+    const config = await this.#maker.containerConfig(container, restartCount, image, volumes);
     const id = await limited(async () => {
       if (this.#obsolete()) return undefined;
       const created = await failingAs(
         "CreateContainerError",
-        runtime.createContainer(sandbox.id, config, this.#sandboxConfig(sandbox.attempt)),
+        runtime.createContainer(sandbox.id, config, this.#maker.sandboxConfig(sandbox.attempt)),
       );
       this.#context.owners.set(created, this);
       event("Normal", "Created", `Container created`);
@@ -535,47 +485,11 @@ export class PodWorker {
     this.#forgetOldContainers(container.name);
   }
 
-  #pullSecrets(): Secret[] {
-    const { namespace } = this.#pod.metadata;
-    return (specOf(this.#pod).imagePullSecrets ?? []).flatMap(
-      ({ name }) => this.#context.caches.secrets.get(`${namespace}/${name}`) ?? [],
-    );
-  }
-
-  async #containerConfig(
-    container: AnyContainer,
-    restartCount: number,
-    image: Parameters<typeof containerConfig>[2]["image"],
-    volumes: MountedVolumes,
-  ) {
-    const pod = this.#pod;
-    const { caches, clusterDomain, nodeMemoryBytes } = this.#context;
-    const environment = makeEnvironment(pod, container, { ...this.#sources(), services: () => caches.services.list() });
-    const hostsFile = await writeHostsFile(pod, this.#podDir, this.#podIPs(), clusterDomain);
-    const mounts = await containerMounts(container, {
-      podDir: this.#podDir,
-      volumes,
-      environment,
-      hostsFile,
-      restartCount,
-    });
-    const target = "targetContainerName" in container ? container.targetContainerName : undefined;
-    const targetContainerId = target && this.#runtime.containers.find(({ name }) => name === target)?.id;
-    return containerConfig(pod, container, {
-      restartCount,
-      image,
-      environment,
-      mounts,
-      nodeMemoryBytes,
-      ...(targetContainerId ? { targetContainerId } : {}),
-    });
-  }
-
   async #postStart(container: AnyContainer, containerId: string): Promise<void> {
     const hook = container.lifecycle?.postStart;
     if (!hook) return;
     const { runtime, clock, hostIP } = this.#context;
-    const target = { runtime, containerId, container, ip: this.#podIPs()[0] ?? hostIP };
+    const target = { runtime, containerId, container, ip: this.#maker.podIPs()[0] ?? hostIP };
     const outcome = await this.#unlessObsolete(
       hook.sleep
         ? sleep(clock, hook.sleep.seconds * 1000).then(() => ({ ok: true, message: "" }))
@@ -607,7 +521,7 @@ export class PodWorker {
     const spec = [...allContainers(specOf(this.#pod))].find(({ name }) => name === container.name);
     const probe = reason === "liveness" ? spec?.livenessProbe : reason === "startup" ? spec?.startupProbe : undefined;
     const grace = probe?.terminationGracePeriodSeconds ?? specOf(this.#pod).terminationGracePeriodSeconds ?? 30;
-    const ip = this.#podIPs()[0] ?? this.#context.hostIP;
+    const ip = this.#maker.podIPs()[0] ?? this.#context.hostIP;
     void this.#killer.kill({ container, spec, ip, graceSeconds: grace, message });
   }
 
@@ -617,7 +531,7 @@ export class PodWorker {
     const active = this.#runtime.containers.filter(({ state }) => state === "running" || state === "unknown");
     if (active.length > 0) {
       const grace = pod.metadata.deletionGracePeriodSeconds ?? specOf(pod).terminationGracePeriodSeconds ?? 30;
-      const ip = this.#podIPs()[0] ?? this.#context.hostIP;
+      const ip = this.#maker.podIPs()[0] ?? this.#context.hostIP;
       this.#killer.killAll({ pod, active, graceSeconds: grace, ip, isSidecar: (name) => this.#isSidecar(name) });
       this.#updateReadinessOnly(active);
       this.#pushStatus();
@@ -651,8 +565,8 @@ export class PodWorker {
       ...this.#runtime,
       sandboxes: this.#runtime.sandboxes.map((sandbox) => ({ ...sandbox, ready: false })),
     };
-    await tearDownPodDir(this.#podDir);
-    this.#volumes = undefined;
+    await tearDownPodDir(this.#maker.podDir);
+    this.#maker.volumes = undefined;
     cgroups.removePod(this.uid);
     this.#cleaned = true;
     this.#pushStatus();
@@ -680,48 +594,10 @@ export class PodWorker {
   }
 }
 
-class SandboxError extends Error {}
-
-/** Fields that ask for something which this kubelet cannot give, and which must not be ignored. */
-function unsupportedField({ hostUsers, resourceClaims }: PodSpec): string | undefined {
-  if (hostUsers === false) return "spec.hostUsers: false";
-  return resourceClaims?.length ? "spec.resourceClaims" : undefined;
-}
-
-/** A runtime call failed while a container was made or started; `reason` is shown as its waiting reason. */
-class StartError extends Error {
-  readonly reason: string;
-  constructor(reason: string, cause: unknown) {
-    super((cause as Error).message, { cause });
-    this.reason = reason;
-  }
-}
-
-async function failingAs<T>(reason: string, promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    throw new StartError(reason, error);
-  }
-}
-
-function explain(error: unknown): Waiting {
-  const { message } = error as Error;
-  if (error instanceof ImageError || error instanceof StartError) return { reason: error.reason, message };
-  if (error instanceof ConfigError) return { reason: "CreateContainerConfigError", message };
-  return { reason: "CreateContainerError", message };
-}
-
 async function ignoreMissing(promise: Promise<void>): Promise<void> {
   try {
     await promise;
   } catch (error) {
     if (!isRuntimeNotFound(error)) throw error;
   }
-}
-
-/** `10s`, `1m20s`, `5m0s`. */
-export function formatDelay(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }

@@ -1,0 +1,122 @@
+// Makes what a pod's sandbox and containers are made of: volumes, tokens, and their configuration for the runtime.
+import { join } from "node:path";
+import type { Pod, Secret } from "../../kinds/generated/core.v1.ts";
+import { RuntimeClass } from "../../kinds/index.ts";
+import type { ContainerConfig, ImageInfo, PodSandboxConfig } from "../cri/types.ts";
+import { makeEnvironment } from "../environment/env.ts";
+import { containerMounts, writeHostsFile } from "../volumes/mounts.ts";
+import type { MountedVolumes, VolumeSources } from "../volumes/setup.ts";
+import { setUpVolumes } from "../volumes/setup.ts";
+import { PodTokens } from "../volumes/tokens.ts";
+import { containerConfig } from "./container.ts";
+import type { WorkerContext } from "./context.ts";
+import type { AnyContainer, RuntimePod } from "./model.ts";
+import { specOf } from "./model.ts";
+import { podLimits } from "./resources.ts";
+import { sandboxConfig } from "./sandbox.ts";
+import { SandboxError, unsupportedField } from "./start-errors.ts";
+
+/** The pod as its worker sees it at this moment. */
+export interface PodView {
+  readonly uid: string;
+  readonly pod: Pod;
+  readonly runtime: RuntimePod;
+}
+
+export class PodMaker {
+  readonly #context: WorkerContext;
+  readonly #view: PodView;
+  readonly tokens: PodTokens;
+  /** Set while the pod's volumes are mounted. */
+  volumes: MountedVolumes | undefined;
+
+  constructor(context: WorkerContext, view: PodView) {
+    this.#context = context;
+    this.#view = view;
+    this.tokens = new PodTokens(context.client, context.clock);
+  }
+
+  /** Empty until the sandbox has an address. */
+  podIPs(): readonly string[] {
+    if (specOf(this.#view.pod).hostNetwork) return [this.#context.hostIP];
+    return this.#view.runtime.sandboxes[0]?.ips ?? [];
+  }
+
+  get podDir(): string {
+    return join(this.#context.podsDir, this.#view.uid);
+  }
+
+  sources(): VolumeSources {
+    const namespace = this.#view.pod.metadata.namespace ?? "";
+    const { caches, allocatable, hostIP } = this.#context;
+    return {
+      configMap: (name) => caches.configMaps.get(`${namespace}/${name}`),
+      secret: (name) => caches.secrets.get(`${namespace}/${name}`),
+      claim: (name) => caches.claims.get(`${namespace}/${name}`),
+      persistentVolume: (name) => caches.volumes.get(name),
+      token: (projection) => this.tokens.get(projection),
+      addresses: { podIPs: this.podIPs(), hostIP },
+      allocatable,
+    };
+  }
+
+  /** Makes the pod's cgroup on the way. */
+  sandboxConfig(attempt: number): PodSandboxConfig {
+    const { cgroups, clusterDns, clusterDomain, logsDir } = this.#context;
+    const cgroupParent = cgroups.ensurePod(this.#view.uid, podLimits(specOf(this.#view.pod)));
+    const hostResolver = this.#context.hostResolver();
+    return sandboxConfig(this.#view.pod, { attempt, cgroupParent, clusterDns, clusterDomain, hostResolver, logsDir });
+  }
+
+  /** Safe to repeat. Throws VolumeError, and StatusError when a token cannot be had. */
+  async prepareVolumes(): Promise<MountedVolumes> {
+    await this.tokens.refresh(this.#view.pod);
+    return (this.volumes = await setUpVolumes(this.#view.pod, this.podDir, this.sources()));
+  }
+
+  /** The handler of the pod's RuntimeClass. Throws SandboxError for a pod that asks for what is not supported. */
+  async runtimeHandler(): Promise<string> {
+    const spec = specOf(this.#view.pod);
+    const refused = unsupportedField(spec);
+    if (refused) throw new SandboxError(`${refused} is not supported`);
+    if (!spec.runtimeClassName) return "";
+    return (await this.#context.client.get(RuntimeClass, spec.runtimeClassName)).handler;
+  }
+
+  pullSecrets(): Secret[] {
+    const { namespace } = this.#view.pod.metadata;
+    return (specOf(this.#view.pod).imagePullSecrets ?? []).flatMap(
+      ({ name }) => this.#context.caches.secrets.get(`${namespace}/${name}`) ?? [],
+    );
+  }
+
+  /** Throws ConfigError. */
+  async containerConfig(
+    container: AnyContainer,
+    restartCount: number,
+    image: ImageInfo,
+    volumes: MountedVolumes,
+  ): Promise<ContainerConfig> {
+    const pod = this.#view.pod;
+    const { caches, clusterDomain, nodeMemoryBytes } = this.#context;
+    const environment = makeEnvironment(pod, container, { ...this.sources(), services: () => caches.services.list() });
+    const hostsFile = await writeHostsFile(pod, this.podDir, this.podIPs(), clusterDomain);
+    const mounts = await containerMounts(container, {
+      podDir: this.podDir,
+      volumes,
+      environment,
+      hostsFile,
+      restartCount,
+    });
+    const target = "targetContainerName" in container ? container.targetContainerName : undefined;
+    const targetContainerId = target && this.#view.runtime.containers.find(({ name }) => name === target)?.id;
+    return containerConfig(pod, container, {
+      restartCount,
+      image,
+      environment,
+      mounts,
+      nodeMemoryBytes,
+      ...(targetContainerId ? { targetContainerId } : {}),
+    });
+  }
+}
