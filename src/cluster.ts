@@ -6,6 +6,7 @@ import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
+import { followEvents } from "./apiserver/core/event-expiry.ts";
 import { startApiServer } from "./apiserver/http/server.ts";
 import { localClient } from "./apiserver/local.ts";
 import type { Client } from "./client/client.ts";
@@ -82,11 +83,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const { gateway, kubernetes } = wellKnownAddresses(settings);
     const withNode = options.controlPlaneOnly !== true;
-    const network = withNode
-      ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings))
-      : Promise.resolve();
+    const network = withNode ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings)) : undefined;
     // A failure shows where it is awaited; until then it must not count as unhandled.
-    network.catch(() => {});
+    network?.catch(() => {});
 
     const [store, pki] = await Promise.all([
       openSqliteStore({ file: join(dataDir, "store.db"), clock, log: log.child({ component: "store" }) }),
@@ -120,7 +119,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       rootCaPem: pki.caPem,
       clusterDomain: settings.clusterDomain,
     });
-    await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr: settings.serviceCidr });
+    const endpoint = { address: withNode ? gateway : settings.nodeAddress, port: settings.apiPort };
+    await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr: settings.serviceCidr, endpoint });
+    followEvents({ store, clock, log: log.child({ component: "apiserver" }), signal: stop.signal });
     const client = localClient(api, store, kinds, "knarr");
     const nodes = new Map<string, NodeConnection>();
     const server = await startApiServer({
@@ -166,12 +167,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await startScheduler(component("kube-scheduler"));
     onProgress("controllers and scheduler are running");
 
-    if (withNode) {
+    if (network) {
       const { ensureDefaultStorageClass } = await import("./controllers/volumes/default-class.ts");
-      await Promise.all([network, ensureDefaultStorageClass(client)]);
+      const [podNetwork] = await Promise.all([network, ensureDefaultStorageClass(client)]);
       await server.listen({ host: gateway, port: settings.apiPort });
       const { startNode } = await import("./node.ts");
-      const node = await startNode(client, { settings, dataDir, clock, log, onProgress });
+      const node = await startNode(client, { settings, dataDir, network: podNetwork, clock, log, onProgress });
       started.use(node);
       nodes.set(settings.nodeName, node.kubelet);
       await nodeReady(client, settings.nodeName);

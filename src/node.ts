@@ -7,7 +7,7 @@ import { startContainerd } from "./kubelet/containerd.ts";
 import { startKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import type { Clock } from "./machinery/clock.ts";
 import type { Logger } from "./machinery/log.ts";
-import { ensurePodNetwork, writeCniConfig } from "./network/cni.ts";
+import { ensurePodNetwork, writeCniConfig, type PodNetwork } from "./network/cni.ts";
 import { startDns } from "./network/dns/server.ts";
 import { startIngress } from "./network/ingress/ingress.ts";
 import { startServiceProxy } from "./network/proxy/proxy.ts";
@@ -17,6 +17,7 @@ export interface NodeOptions {
   readonly dataDir: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly network: PodNetwork;
   readonly onProgress: (step: string) => void;
 }
 
@@ -27,9 +28,14 @@ export const containerdSocket = (settings: ClusterSettings): string =>
   settings.containerRuntimeEndpoint?.replace(/^unix:\/\//, "") ?? join(runDirectory(settings), "containerd.sock");
 
 /** The bridge, its routes and the CNI configuration. The first thing a node makes, so that no address ever leaks. */
-export async function prepareNetwork(settings: ClusterSettings): Promise<void> {
+export async function prepareNetwork(settings: ClusterSettings): Promise<PodNetwork> {
   const { bridge, podCidr, serviceCidr, name } = settings;
-  await ensurePodNetwork({ bridge, podCidr, serviceCidr, localServiceAddresses: [wellKnownAddresses(settings).dns] });
+  const network = await ensurePodNetwork({
+    bridge,
+    podCidr,
+    serviceCidr,
+    localServiceAddresses: [wellKnownAddresses(settings).dns],
+  });
   writeCniConfig({
     confDir: join(runDirectory(settings), "cni"),
     dataDir: join(runDirectory(settings), "addresses"),
@@ -37,11 +43,12 @@ export async function prepareNetwork(settings: ClusterSettings): Promise<void> {
     bridge,
     podCidr,
   });
+  return network;
 }
 
 /** A private containerd for the settings, or nothing when a runtime is given. */
 export async function ensureRuntime(
-  options: Omit<NodeOptions, "onProgress">,
+  options: Omit<NodeOptions, "onProgress" | "network">,
 ): Promise<{ stop(): Promise<void> } | undefined> {
   const { settings, dataDir, clock, log } = options;
   if (settings.containerRuntimeEndpoint) return undefined;
@@ -78,11 +85,14 @@ export async function startNode(client: Client, options: NodeOptions): Promise<R
     podCidr: settings.podCidr,
     serviceCidr: settings.serviceCidr,
     bridge: settings.bridge,
+    bridgeNetfilter: options.network.bridgeNetfilter,
+    localServiceAddresses: [dnsAddress],
   }).then((started) => (onProgress("Services: nftables rules are in place"), started));
   const dns = startDns({
     ...component("dns"),
     address: dnsAddress,
     clusterDomain: settings.clusterDomain,
+    ranges: [settings.podCidr, settings.serviceCidr],
   }).then((started) => (onProgress(`DNS answers on ${dnsAddress}`), started));
   const runtime = ensureRuntime(options).then(() => onProgress("container runtime is ready"));
   const kubelet = runtime.then(() =>
@@ -103,7 +113,13 @@ export async function startNode(client: Client, options: NodeOptions): Promise<R
     httpPort: settings.httpPort,
     httpsPort: settings.httpsPort,
     bind: ["0.0.0.0"],
+    addresses: [settings.nodeAddress],
+    nodeName: settings.nodeName,
     dataDir: join(dataDir, "ingress"),
+  }).then((started) => {
+    const { httpPort, httpsPort } = settings;
+    onProgress(started.problem ?? `Ingress will listen on ports ${httpPort} and ${httpsPort} once there is one`);
+    return started;
   });
   const parts: AsyncDisposable[] = [];
   for (const part of await Promise.allSettled([proxy, dns, ingress, kubelet])) {

@@ -48,6 +48,7 @@ export async function startTestCluster(label: string, flags: readonly string[] =
   let child: ChildProcess | undefined;
   let printed = "";
   const place = ["--name", name, "--data-dir", dataDir];
+  const where = { KNARR_NAME: name, KNARR_DATA_DIR: dataDir };
   const knarr = join(root, "knarr");
   const kubeconfig = join(dataDir, "kubeconfig");
 
@@ -117,7 +118,7 @@ export async function startTestCluster(label: string, flags: readonly string[] =
       return stdout;
     },
     knarr: async (args, options) =>
-      (await runOrThrow(knarr, [args[0]!, ...place, ...args.slice(1)], { ...options, timeoutMs: 180_000 })).stdout,
+      (await runOrThrow(knarr, args, { ...options, env: { ...process.env, ...where }, timeoutMs: 180_000 })).stdout,
     kill,
     start,
     output: () => printed,

@@ -134,7 +134,7 @@ namespaced(command("exec <pod> [command...]", "run a command in a container"))
 namespaced(
   command("port-forward <target> <ports...>", "make ports of a pod, Deployment or Service reachable on loopback"),
 ).action(async (target: string, ports: string[], flags) =>
-  (await import("./streams.ts")).portForward({ ...place(flags), ...flags, target, ports }),
+  (await import("./port-forward.ts")).portForward({ ...place(flags), ...flags, target, ports }),
 );
 
 function collect(value: string, earlier: string[]): string[] {

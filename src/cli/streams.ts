@@ -1,5 +1,6 @@
 // knarr logs and exec: the streams of a pod, for machines without kubectl.
-import { WebSocket } from "ws";
+import { WebSocket, type ClientOptions } from "ws";
+import type { HttpsClient } from "../client/https.ts";
 import type { Status } from "../machinery/errors.ts";
 import { connect, type Place } from "./connect.ts";
 
@@ -25,6 +26,16 @@ export async function logs(
   for await (const chunk of answer.body) process.stdout.write(chunk as Buffer);
 }
 
+/** The address of a path for a WebSocket. */
+export const webSocketUrl = ({ connection }: HttpsClient, path: string): string =>
+  `${connection.server.replace(/^http/, "ws")}${path}`;
+
+/** The client's credentials, in the form of the WebSocket library. */
+export function webSocketOptions({ connection: { caPem, credentials } }: HttpsClient): ClientOptions {
+  if ("cert" in credentials) return { ca: caPem, cert: credentials.cert, key: credentials.key };
+  return { ca: caPem, headers: { authorization: `Bearer ${credentials.token}` } };
+}
+
 /** Channels of the v5.channel.k8s.io protocol: the first byte of every message. */
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
@@ -34,19 +45,15 @@ export async function exec(
 ): Promise<void> {
   if (options.command.length === 0) throw new Error("say which command: knarr exec POD -- COMMAND");
   await using client = await connect(options);
-  const { server, caPem, credentials } = client.connection;
   const tty = options.tty === true && process.stdin.isTTY;
   const query = new URLSearchParams(options.command.map((word) => ["command", word]));
   if (options.container) query.set("container", options.container);
   for (const [flag, on] of Object.entries({ stdin: options.stdin === true, stdout: true, stderr: !tty, tty }))
     query.set(flag, String(on));
   const socket = new WebSocket(
-    `${server.replace(/^http/, "ws")}${podPath(options)}/exec?${query}`,
+    webSocketUrl(client, `${podPath(options)}/exec?${query}`),
     "v5.channel.k8s.io",
-    {
-      ca: caPem,
-      ...("cert" in credentials ? credentials : { headers: { authorization: `Bearer ${credentials.token}` } }),
-    },
+    webSocketOptions(client),
   );
   const finished = new Promise<Status>((resolve, reject) => {
     let status: Status | undefined;

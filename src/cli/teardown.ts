@@ -25,7 +25,7 @@ function settingsOrThrow({ name, dataDir }: Place): ClusterSettings {
 export async function down(place: Place): Promise<void> {
   const settings = settingsOrThrow(place);
   await stopKnarr(place);
-  await stopWorkloads(place, settings);
+  await stopWorkloads(place, settings, 30);
   console.log(`cluster "${place.name}" is down; its data stays in ${place.dataDir}`);
 }
 
@@ -41,7 +41,7 @@ export async function reset({ yes, ...place }: Place & { yes: boolean }): Promis
     throw new Error("nothing was removed (say --yes to skip the question)");
   }
   await stopKnarr(place);
-  await stopWorkloads(place, settings);
+  await stopWorkloads(place, settings, 1);
   unmountTree(place.dataDir);
   rmSync(place.dataDir, { recursive: true, force: true });
   forgetCluster(place.name);
@@ -65,21 +65,22 @@ async function stopKnarr({ dataDir }: Place): Promise<void> {
   await running.stop({ graceMs: 20_000 });
 }
 
-async function stopWorkloads({ dataDir }: Place, settings: ClusterSettings): Promise<void> {
+async function stopWorkloads({ dataDir }: Place, settings: ClusterSettings, graceSeconds: number): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return;
   const { containerdSocket, ensureRuntime, runDirectory } = await import("../node.ts");
   const { removePodNetwork } = await import("../network/cni.ts");
   const { removeServiceProxy } = await import("../network/proxy/proxy.ts");
+  const { stopIngress } = await import("../network/ingress/ingress.ts");
   const { stopPods } = await import("../kubelet/stop-pods.ts");
   const { removeCgroups } = await import("../kubelet/cgroups.ts");
   const usedContainers = existsSync(join(dataDir, "containerd")) || settings.containerRuntimeEndpoint !== undefined;
   if (usedContainers) {
     console.log("stopping the pods …");
     const runtime = await ensureRuntime({ settings, dataDir, clock: realClock, log: silentLogger });
-    await stopPods({ socket: containerdSocket(settings), cgroupRoot: settings.cgroupRoot });
+    await stopPods({ socket: containerdSocket(settings), cgroupRoot: settings.cgroupRoot, graceSeconds });
     await runtime?.stop();
   }
-  await adoptChild({ pidFile: join(dataDir, "ingress/haproxy.pid") }, realClock)?.stop();
+  await stopIngress({ dataDir: join(dataDir, "ingress"), clock: realClock });
   await removeServiceProxy(settings.nftTable);
   await removePodNetwork(settings);
   unmountTree(join(dataDir, "kubelet"));
