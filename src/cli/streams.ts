@@ -43,10 +43,12 @@ const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 25
 export async function exec(
   options: PodTarget & { command: readonly string[]; stdin?: boolean; tty?: boolean },
 ): Promise<void> {
-  if (options.command.length === 0) throw new Error("say which command: knarr exec POD -- COMMAND");
+  // Options end at the pod, so the separator of the words that follow arrives as one of them.
+  const command = options.command[0] === "--" ? options.command.slice(1) : options.command;
+  if (command.length === 0) throw new Error("say which command: knarr exec POD -- COMMAND");
   await using client = await connect(options);
   const tty = options.tty === true && process.stdin.isTTY;
-  const query = new URLSearchParams(options.command.map((word) => ["command", word]));
+  const query = new URLSearchParams(command.map((word) => ["command", word]));
   if (options.container) query.set("container", options.container);
   for (const [flag, on] of Object.entries({ stdin: options.stdin === true, stdout: true, stderr: !tty, tty }))
     query.set(flag, String(on));

@@ -65,6 +65,21 @@ export class SpdyStream extends Duplex {
     });
   }
 
+  /**
+   * The peer reset the stream. What it sent before still counts: containerd resets every stream of a command right after its
+   * verdict, so unread bytes must reach their reader.
+   */
+  breakOff(): void {
+    const unread = this.readableLength > 0;
+    if (!unread || this.destroyed) {
+      this.destroy(new SpdyError("the peer reset the stream"));
+      return;
+    }
+    this.once("end", () => this.destroy());
+    this.push(null);
+    this.end();
+  }
+
   override _read(): void {
     if (this.readableLength < maxUnreadBytes) this.#wanted?.();
   }
@@ -170,7 +185,7 @@ export class SpdyConnection {
       case "rstStream": {
         const stream = this.#streams.get(frame.streamId);
         this.#streams.delete(frame.streamId);
-        stream?.destroy(new SpdyError("the peer reset the stream"));
+        stream?.breakOff();
         return;
       }
       case "ping":
