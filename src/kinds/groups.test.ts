@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as kinds from "./index.ts";
 import type { AnyKind } from "./registry.ts";
-import { cells, changed, changeFaults, faults, made } from "./testing-objects.ts";
+import { cells, changed, changeFaults, faults, made } from "./testing.ts";
 
 type Fault = readonly [at: string, value: unknown, field: string];
 

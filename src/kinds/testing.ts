@@ -1,42 +1,51 @@
-// Arbitrary objects by the schema, for property tests.
-import fc from "fast-check";
-import { type FieldFacts, schemaOf } from "./schema.ts";
+// What tests of kinds share: objects as the server would make them, and the paths that validation complains about.
+import type { KubeObject, ObjectMeta } from "../machinery/object.ts";
+import { apiVersionOf } from "./kind.ts";
+import type { AnyKind } from "./registry.ts";
 
-/** Arbitrary canonical values of a type, a few levels deep. */
-function valueOf(facts: FieldFacts, depth: number): fc.Arbitrary<unknown> {
-  switch (facts.type) {
-    case "ref":
-      return arbitraryOf(facts.ref!, depth - 1);
-    case "array":
-      return fc.array(valueOf(facts.items!, depth), { minLength: 1, maxLength: 2 });
-    case "map":
-      return fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), valueOf(facts.items!, depth), { minKeys: 1, maxKeys: 2 });
-    case "boolean":
-      return fc.boolean();
-    case "integer":
-      return fc.integer();
-    case "number":
-      return fc.double({ noNaN: true, noDefaultInfinity: true });
-    case "intOrString":
-      return fc.oneof(fc.integer(), fc.string());
-    case "quantity":
-      return fc.constantFrom("1", "500m", "2Gi");
-    case "bytes":
-      return fc.base64String();
-    case "time":
-      return fc.constant("2026-01-02T03:04:05Z");
-    case "microTime":
-      return fc.constant("2026-01-02T03:04:05.123456Z");
-    default:
-      return fc.string({ minLength: 1 });
-  }
+// oxlint-disable-next-line typescript/no-explicit-any
+type Body = Record<string, any>;
+
+/** A new object of a kind, with defaults, ready for validation. */
+export function made<T extends KubeObject>(kind: AnyKind, body: Body, metadata: Partial<ObjectMeta> = {}): T {
+  const draft = {
+    apiVersion: apiVersionOf(kind),
+    kind: kind.kind,
+    ...structuredClone(body),
+    metadata: {
+      name: "x",
+      ...(kind.namespaced ? { namespace: "default" } : {}),
+      uid: "uid-1",
+      resourceVersion: "",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      ...metadata,
+    },
+  };
+  kind.defaults?.(draft);
+  kind.prepareForCreate?.(draft);
+  return draft as unknown as T;
 }
 
-/** Arbitrary objects of a type in canonical form; fields that upstream requires may be missing. `depth` is at least 1. */
-export function arbitraryOf(type: string, depth: number): fc.Arbitrary<unknown> {
-  if (depth <= 0) return fc.constant({});
-  const fields = Object.entries(schemaOf(type)!.fields);
-  return fc
-    .subarray(fields, { maxLength: Math.min(6, fields.length) })
-    .chain((chosen) => fc.record(Object.fromEntries(chosen.map(([name, facts]) => [name, valueOf(facts, depth)]))));
+/** Paths of the complaints about a new object. */
+export const faults = (kind: AnyKind, body: Body, metadata: Partial<ObjectMeta> = {}): string[] =>
+  (kind.validate?.(made(kind, body, metadata)) ?? []).map(({ field }) => field);
+
+/** Complaints about a change, as texts. */
+export const changeFaults = (kind: AnyKind, old: KubeObject, next: KubeObject): string[] =>
+  (kind.validateUpdate?.(next, old) ?? []).map(({ field, message }) => `${field}: ${message}`);
+
+/** What `kubectl get -o wide` shows of an object. */
+export const cells = (kind: AnyKind, object: KubeObject, now = "2026-01-01T00:10:00Z"): Record<string, unknown> =>
+  Object.fromEntries((kind.columns ?? []).map(({ name, value }) => [name, value(object, Date.parse(now))]));
+
+/** A copy with the value at a path such as `spec.rules.0.host` replaced; undefined removes. */
+export function changed<T>(body: T, path: string, value: unknown): T {
+  const copy = structuredClone(body);
+  const steps = path.split(".");
+  const last = steps.pop()!;
+  let node = copy as Body;
+  for (const step of steps) node = node[step] ??= {};
+  if (value === undefined) delete node[last];
+  else node[last] = value;
+  return copy;
 }

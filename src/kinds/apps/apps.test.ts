@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cells, changed, changeFaults, faults, made } from "../testing-objects.ts";
+import { cells, changed, changeFaults, faults, made } from "../testing.ts";
 import { ControllerRevision } from "./controller-revision.ts";
 import { DaemonSet } from "./daemon-set.ts";
 import { Deployment } from "./deployment.ts";

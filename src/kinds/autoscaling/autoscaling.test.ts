@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeObject } from "../../machinery/object.ts";
-import { cells, changed, faults, made } from "../testing-objects.ts";
+import { cells, changed, faults, made } from "../testing.ts";
 import { HorizontalPodAutoscalerV1 } from "./horizontal-pod-autoscaler-v1.ts";
 import { HorizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 

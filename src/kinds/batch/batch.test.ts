@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cells, changed, changeFaults, faults, made } from "../testing-objects.ts";
+import { cells, changed, changeFaults, faults, made } from "../testing.ts";
 import { CronJob } from "./cron-job.ts";
 import { Job } from "./job.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AnyKind } from "../registry.ts";
-import { cells, changed, changeFaults, faults, made } from "../testing-objects.ts";
+import { cells, changed, changeFaults, faults, made } from "../testing.ts";
 import { canonicalAddress, containsStrictly } from "./cidr.ts";
 import { Ingress } from "./ingress.ts";
 import { IngressClass } from "./ingress-class.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AnyKind } from "../registry.ts";
-import { cells, changed, changeFaults, faults, made } from "../testing-objects.ts";
+import { cells, changed, changeFaults, faults, made } from "../testing.ts";
 import { ClusterRole } from "./cluster-role.ts";
 import { ClusterRoleBinding } from "./cluster-role-binding.ts";
 import { Role } from "./role.ts";
