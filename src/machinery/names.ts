@@ -7,7 +7,7 @@ function regexComplaint(message: string, pattern: string, ...examples: string[])
   return `${message} (e.g. ${examples.map((example) => `'${example}', `).join(" or ")}regex used for validation is '${pattern}')`;
 }
 
-export const maxLengthComplaint = (length: number): string => `must be no more than ${length} bytes`;
+const maxLengthComplaint = (length: number): string => `must be no more than ${length} bytes`;
 
 /** Complaint of a number outside of a range. */
 export const rangeComplaint = (low: number, high: number): string => `must be between ${low} and ${high}, inclusive`;

@@ -225,11 +225,6 @@ function unescaped(value: string, text: string): string {
   return value.replaceAll(/\\([\\,=])/g, "$1");
 }
 
-export const formatFieldSelector = (requirements: readonly FieldRequirement[]): string =>
-  requirements
-    .map(({ field, value, negated }) => `${field}${negated ? "!=" : "="}${value.replaceAll(/[\\,=]/g, "\\$&")}`)
-    .join(",");
-
 /** Complaints about a map of labels at `at`. */
 export function labelErrors(labels: Labels, at: string): FieldError[] {
   const errors: FieldError[] = [];

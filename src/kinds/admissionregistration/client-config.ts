@@ -19,7 +19,7 @@ interface ClientConfig {
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /** Base64 of PEM certificates, at least one. */
-export function caBundleErrors(bundle: string | undefined, at: string): Errors {
+function caBundleErrors(bundle: string | undefined, at: string): Errors {
   if (!bundle) return [];
   const pems = Buffer.from(bundle, "base64").toString("latin1").match(pemCertificate) ?? [];
   const text = "unable to load root certificates: unable to parse bytes as PEM block";

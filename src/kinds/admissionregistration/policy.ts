@@ -19,7 +19,7 @@ export function defaultMatchResources(resources: MatchResources | undefined): vo
   defaultRules(resources.excludeResourceRules);
 }
 
-export function matchResourcesErrors(resources: MatchResources | undefined, at: string): Errors {
+function matchResourcesErrors(resources: MatchResources | undefined, at: string): Errors {
   if (!resources) return [];
   return [
     ...oneOf(path(at, "matchPolicy"), resources.matchPolicy, ["Equivalent", "Exact"]),

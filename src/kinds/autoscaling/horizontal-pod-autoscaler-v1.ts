@@ -17,7 +17,7 @@ const isPlainCpu = (metric: { type: string; resource?: { name: string } }) =>
   metric.type === "Resource" && metric.resource?.name === "cpu";
 
 /** The v1 view of a stored v2 object. */
-export function toV1(stored: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
+function toV1(stored: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
   const { spec, status } = stored;
   const annotations = { ...stored.metadata.annotations };
   const cpuTarget = spec?.metrics?.find(
@@ -72,7 +72,7 @@ function parsed<T>(text: string | undefined): T | undefined {
 }
 
 /** The v2 object to store for a v1 one. */
-export function toV2(object: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
+function toV2(object: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
   const annotations = object.metadata.annotations ?? {};
   const metadata = { ...object.metadata };
   const kept = Object.entries(annotations).filter(([key]) => !carried.includes(key));

@@ -17,8 +17,7 @@ function filledRules(
   return { ...usual, selectPolicy: "Max", ...rules };
 }
 
-/** Fills an autoscaler of either version. */
-export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
+function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
   if (!spec) return;
   spec.minReplicas ??= 1;
   if (!spec.metrics?.length) {

@@ -10,7 +10,7 @@ export type PriorityClass = scheduling.PriorityClass;
 const highestUserPriority = 1_000_000_000;
 
 /** The classes that the system makes for itself. */
-export const systemPriorities: Readonly<Record<string, number>> = {
+const systemPriorities: Readonly<Record<string, number>> = {
   "system-cluster-critical": 2_000_000_000,
   "system-node-critical": 2_000_001_000,
 };

@@ -17,7 +17,7 @@ const defaultAnnotations = [
 ];
 
 /** True for the class that claims without a class get. */
-export const isDefaultClass = ({ metadata }: StorageClass): boolean =>
+const isDefaultClass = ({ metadata }: StorageClass): boolean =>
   defaultAnnotations.some((annotation) => metadata.annotations?.[annotation] === "true");
 
 function topologyErrors(term: NonNullable<StorageClass["allowedTopologies"]>[number], at: string): Errors {
