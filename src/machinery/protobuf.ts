@@ -52,7 +52,7 @@ type Fields = Record<string, unknown>;
 interface ValueType {
   readonly wire: 0 | 1 | 2 | 5;
   readonly zero: unknown;
-  write(writer: Writer, value: unknown): void;
+  write(writer: ProtobufWriter, value: unknown): void;
   read(reader: Reader, depth: number): unknown;
 }
 
@@ -72,7 +72,8 @@ interface MessagePlan {
 
 const maxDepth = 64;
 
-class Writer {
+/** A growing buffer of wire bytes; what is written lies in `buffer` up to `length`. */
+export class ProtobufWriter {
   buffer = Buffer.allocUnsafe(512);
   length = 0;
 
@@ -105,7 +106,8 @@ class Writer {
 
   /** Writes what `body` writes with its length in front; the length is put in place afterwards. */
   delimited(body: () => void): void {
-    this.reserve(1);
+    // Room for the longest prefix, so that putting it in place never moves the buffer under the body.
+    this.reserve(10);
     const start = this.length++;
     body();
     const size = this.length - start - 1;
@@ -117,6 +119,22 @@ class Writer {
     this.length = start;
     this.varint(size);
     this.length += size;
+  }
+
+  text(value: string): void {
+    this.reserve(value.length * 3);
+    this.length += this.buffer.write(value, this.length, "utf8");
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  double(value: number): void {
+    this.reserve(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
   }
 }
 
@@ -204,7 +222,7 @@ function asBigInt(value: unknown): bigint {
   throw new ProtobufError(`expected an integer, got ${String(value)}`);
 }
 
-function writeInteger(writer: Writer, value: unknown): void {
+function writeInteger(writer: ProtobufWriter, value: unknown): void {
   if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) writer.varint(value);
   else writer.varint64(asBigInt(value));
 }
@@ -295,8 +313,7 @@ const scalars: Readonly<Record<Scalar, ValueType>> = {
       const text = String(value);
       const size = Buffer.byteLength(text);
       writer.varint(size);
-      writer.reserve(size);
-      writer.length += writer.buffer.write(text, writer.length, "utf8");
+      writer.text(text);
     },
     read(reader) {
       const at = reader.take(reader.size());
@@ -309,9 +326,7 @@ const scalars: Readonly<Record<Scalar, ValueType>> = {
     write(writer, value) {
       const bytes = value as Uint8Array;
       writer.varint(bytes.length);
-      writer.reserve(bytes.length);
-      writer.buffer.set(bytes, writer.length);
-      writer.length += bytes.length;
+      writer.raw(bytes);
     },
     read(reader) {
       const at = reader.take(reader.size());
@@ -358,7 +373,7 @@ function compileField(row: FieldRow, typeOf: (name: string) => ValueType, oneofs
   return [number, plan] as const;
 }
 
-function writeField(writer: Writer, field: FieldPlan, value: unknown): void {
+function writeField(writer: ProtobufWriter, field: FieldPlan, value: unknown): void {
   if (field.shape === "single") {
     writer.varint(field.tag);
     field.value.write(writer, value);
@@ -380,7 +395,7 @@ function writeField(writer: Writer, field: FieldPlan, value: unknown): void {
   }
 }
 
-function writeMessage(writer: Writer, plan: MessagePlan, message: Fields): void {
+function writeMessage(writer: ProtobufWriter, plan: MessagePlan, message: Fields): void {
   for (const field of plan.fields) {
     const value = message[field.name];
     if (value !== undefined && value !== null) writeField(writer, field, value);
@@ -484,7 +499,7 @@ export function defineMessages(table: MessageTable, options: CodecOptions = {}):
     const plan = planOf(name);
     return {
       encode(message) {
-        const writer = new Writer();
+        const writer = new ProtobufWriter();
         writeMessage(writer, plan, message as Fields);
         return writer.buffer.subarray(0, writer.length);
       },

@@ -1,26 +1,24 @@
-// Reads Kubernetes' protobuf encoding into the JSON form of an object. fields.json holds the wire facts of the API types:
-// message → [number, JSON name, type, flag]; it is only loaded when the first such body arrives.
+// Reads Kubernetes' protobuf encoding into the JSON form of an object.
 // Follows kubernetes v1.36 apimachinery/pkg/runtime/serializer/protobuf (envelope, special types).
-import { readFileSync } from "node:fs";
 import { badRequest } from "../../machinery/errors.ts";
+import { rowsOf, type Row } from "./fields.ts";
 
 export const protobufType = "application/vnd.kubernetes.protobuf";
 
-/** Flag 1: a zero on the wire was meant (pointers and fields that JSON always writes); 2: its fields belong to the parent. */
-type Row = readonly [number: number, name: string, type: string, flag?: 1 | 2];
 type Fields = Record<string, unknown>;
 
 const magic = Buffer.from("k8s\0");
 const maxDepth = 100;
 
-let plans: Map<string, ReadonlyMap<number, Row>> | undefined;
+const plans = new Map<string, ReadonlyMap<number, Row>>();
 
 function planOf(message: string): ReadonlyMap<number, Row> | undefined {
-  if (!plans) {
-    const table = JSON.parse(readFileSync(new URL("fields.json", import.meta.url), "utf8")) as Record<string, Row[]>;
-    plans = new Map(Object.entries(table).map(([name, rows]) => [name, new Map(rows.map((row) => [row[0], row]))]));
+  let plan = plans.get(message);
+  if (!plan) {
+    const rows = rowsOf(message);
+    if (rows) plans.set(message, (plan = new Map(rows.map((row) => [row[0], row]))));
   }
-  return plans.get(message);
+  return plan;
 }
 
 /** The object in an envelope. `schema` is the type expected, for example `core.v1.Pod`. Throws BadRequest. */
