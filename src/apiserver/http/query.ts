@@ -1,7 +1,7 @@
 // Query parameters of the generic verbs, checked. Follows kubernetes v1.36
 // staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/validation (allowed values, message forms).
 import { badRequest, invalid, type FieldError } from "../../machinery/errors.ts";
-import { invalidValue, notSupported } from "../../machinery/field.ts";
+import { forbiddenField, invalidValue, notSupported } from "../../machinery/field.ts";
 import type { DeleteParameters, ListParameters, WatchParameters, WriteParameters } from "../types.ts";
 import { isTrue } from "./request-info.ts";
 
@@ -131,15 +131,15 @@ export function listParameters(query: URLSearchParams, namespace: string, name =
 export function watchParameters(query: URLSearchParams, namespace: string, name = ""): WatchParameters {
   const sendInitialEvents = query.get("sendInitialEvents");
   const list = listParameters(query, namespace, name);
-  if (sendInitialEvents === null && list.resourceVersionMatch !== undefined) {
-    throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", [
-      {
-        type: "FieldValueForbidden",
-        field: "resourceVersionMatch",
-        message: "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-      },
-    ]);
-  }
+  const field = "resourceVersionMatch";
+  const match = list.resourceVersionMatch;
+  const refuse = (detail: string) => {
+    throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", [forbiddenField(field, detail)]);
+  };
+  if (sendInitialEvents === null && match !== undefined)
+    refuse(`${field} is forbidden for watch unless sendInitialEvents is provided`);
+  if (sendInitialEvents !== null && match !== "NotOlderThan")
+    refuse(`sendInitialEvents requires setting ${field} to NotOlderThan`);
   return {
     ...list,
     ...(isTrue(query.get("allowWatchBookmarks")) ? { allowBookmarks: true } : {}),

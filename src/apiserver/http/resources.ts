@@ -15,12 +15,13 @@ import {
   type DecodedBody,
   type SchemaLookup,
 } from "./body.ts";
-import { encodingOf, entryResponse, listResponse, objectBytes } from "./encode.ts";
-import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
+import { encodingOf, entryResponse, listResponse, objectResponse } from "./encode.ts";
+import { statusResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
+import { bodySchemas } from "../protobuf/fields.ts";
 
 /** Everything a verb needs to answer one request on one kind. */
 export interface ResourceCall {
@@ -43,7 +44,10 @@ export function answerResource(call: ResourceCall): EdgeResponse | Promise<EdgeR
   const { info, kind } = call;
   if (isSpecial(call)) return special(call);
   const verb = verbRows[info.verb];
-  if (!verb) throw methodNotSupported({ group: kind.group, resource: kind.plural }, info.verb);
+  const needsName = info.verb === "update" || info.verb === "patch";
+  const needsNamespace = info.verb === "create" && kind.namespaced && !info.namespace && !kind.virtual;
+  if (!verb || (needsName && !info.name) || needsNamespace)
+    throw methodNotSupported({ group: kind.group, resource: kind.plural }, info.verb);
   return verb(call);
 }
 
@@ -71,8 +75,7 @@ const verbRows: Readonly<Record<string, (call: ResourceCall) => EdgeResponse | P
 
 const targetOf = (info: ResourceRequest) => ({ namespace: info.namespace, name: info.name });
 const spaceOf = ({ kind }: ResourceCall, info: ResourceRequest) => (kind.namespaced ? info.namespace : "");
-const encoding = ({ request, services }: ResourceCall) =>
-  encodingOf(request.headers.accept, request.query, services.clock.now());
+const encoding = ({ request, services, kind }: ResourceCall) => encodingOf(kind, request, services.clock.now());
 
 function watch(call: ResourceCall): EdgeResponse {
   const { services, context, kind, info, request } = call;
@@ -148,6 +151,9 @@ async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteP
   if (type === "json" ? !Array.isArray(value) : value === null || typeof value !== "object" || Array.isArray(value)) {
     throw badRequest(`the body of a ${type} patch must be ${type === "json" ? "a list of operations" : "an object"}`);
   }
+  const { apiVersion, kind } = value as { apiVersion?: unknown; kind?: unknown };
+  if (type === "apply" && (!apiVersion || !kind))
+    throw badRequest("an applied configuration needs apiVersion and kind");
   return value;
 }
 
@@ -158,7 +164,7 @@ async function remove(call: ResourceCall): Promise<EdgeResponse> {
   const { entry, deleted } = await services.api.delete(context, kind, targetOf(info), parameters);
   const waits = !deleted && parameters.orphanDependents === false;
   if (!deleted || returnsDeleted.has(kind.plural)) return entryResponse(kind, entry, wanted, waits ? 202 : 200);
-  return jsonResponse(deletedStatus(kind, entry));
+  return statusResponse(deletedStatus(kind, entry), 200, call.request.headers.accept);
 }
 
 /** Kinds whose deletion answers with the object even when it is gone at once, as upstream has it. */
@@ -232,11 +238,7 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
     ...(patchType ? { patchType } : {}),
     parameters,
   });
-  return {
-    status: method === "POST" ? 201 : 200,
-    headers: { "content-type": jsonType },
-    body: objectBytes(kind, answer, wanted),
-  };
+  return objectResponse(kind, answer, wanted, method === "POST" ? 201 : 200);
 }
 
 async function decodedBody({ request, services }: ResourceCall): Promise<DecodedBody> {
@@ -248,16 +250,7 @@ async function decodedBody({ request, services }: ResourceCall): Promise<Decoded
 const schemaLookup =
   ({ kinds }: EdgeServices): SchemaLookup =>
   (apiVersion, kind) =>
-    kinds.byApiVersion(apiVersion, kind)?.schema ?? requestSchemas[`${apiVersion} ${kind}`];
-
-const requestSchemas: Readonly<Record<string, string>> = {
-  "v1 Binding": "core.v1.Binding",
-  "v1 DeleteOptions": "meta.v1.DeleteOptions",
-  "meta.k8s.io/v1 DeleteOptions": "meta.v1.DeleteOptions",
-  "policy/v1 Eviction": "policy.v1.Eviction",
-  "autoscaling/v1 Scale": "autoscaling.v1.Scale",
-  "authentication.k8s.io/v1 TokenRequest": "authentication.v1.TokenRequest",
-};
+    kinds.byApiVersion(apiVersion, kind)?.schema ?? bodySchemas[`${apiVersion} ${kind}`];
 
 async function optionalBody({ request, services }: ResourceCall): Promise<unknown> {
   const bytes = await readBody(request.body, request.headers["content-length"]);

@@ -33,6 +33,10 @@ export function keepAllocated(draft: Service, old: Service): void {
   const before = old.spec!;
   if (needsClusterIp(old) && needsClusterIp(draft)) {
     if (!spec.clusterIP && before.clusterIP) spec.clusterIP = before.clusterIP;
+    // A client that knows only the older of the two fields changed it: what it means is complained about, not that they differ.
+    if (spec.clusterIP && spec.clusterIP !== before.clusterIP && deepEqual(spec.clusterIPs, before.clusterIPs)) {
+      spec.clusterIPs = [spec.clusterIP];
+    }
     if (!spec.clusterIPs?.length && spec.clusterIP === before.clusterIP && before.clusterIPs) {
       spec.clusterIPs = before.clusterIPs;
     }

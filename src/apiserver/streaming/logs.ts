@@ -7,14 +7,16 @@ import { upgraded, type BodySink, type EdgeResponse, type Outcome, type Upgrade 
 import { integer } from "../http/query.ts";
 import { isTrue } from "../http/request-info.ts";
 import type { AuthorizedCall } from "../http/router.ts";
-import { containerOf, podOnNode } from "./pods.ts";
+import { containerOf, podOf, podOnNode } from "./pods.ts";
 import { acceptWebSocket, chooseSubprotocol, receive, send } from "./websocket.ts";
 
 export async function logs(call: AuthorizedCall): Promise<Outcome> {
   const { request } = call;
   const options = logOptions(request.query);
-  const { pod, node } = podOnNode(call);
+  const pod = podOf(call);
   const container = containerOf(pod, request.query.get("container"));
+  if (!pod.spec?.nodeName && !request.upgrade) return textLogs({ done: true, value: undefined });
+  const { node } = podOnNode(call);
   const { signal } = request;
   const iterator = node.logs(container, { ...options, signal })[Symbol.asyncIterator]();
   // The first bytes are awaited, so that whatever is wrong is an error response and not a broken body.

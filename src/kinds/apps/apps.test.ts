@@ -58,7 +58,7 @@ test("each fault of a workload is named by its path", () => {
   const own: [(typeof kinds)[number], string, unknown, string][] = [
     [Deployment, "spec.replicas", -1, "spec.replicas"],
     [Deployment, "spec.strategy", { type: "Recreate", rollingUpdate: {} }, "spec.strategy.rollingUpdate"],
-    [Deployment, "spec.strategy", { type: "Other" }, "spec.strategy.type"],
+    [Deployment, "spec.strategy", { type: "Other" }, "spec.strategy"],
     [
       Deployment,
       "spec.strategy.rollingUpdate",

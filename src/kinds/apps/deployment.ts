@@ -30,7 +30,7 @@ function strategyErrors({ type, rollingUpdate }: apps.DeploymentStrategy): Error
     const text = "may not be specified when strategy `type` is 'Recreate'";
     return rollingUpdate ? [forbiddenField(`${at}.rollingUpdate`, text)] : [];
   }
-  if (type !== "RollingUpdate") return [notSupported(`${at}.type`, type ?? "", ["Recreate", "RollingUpdate"])];
+  if (type !== "RollingUpdate") return [notSupported(at, type ?? "", ["Recreate", "RollingUpdate"])];
   if (!rollingUpdate) return [required(`${at}.rollingUpdate`, "this should be defaulted and never be nil")];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const here = `${at}.rollingUpdate`;

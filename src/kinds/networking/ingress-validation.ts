@@ -59,10 +59,10 @@ function backendErrors(backend: IngressBackend | undefined, at: string): Errors 
   const here = path(at, "service");
   const errors = named(path(here, "name"), service!.name, dnsLabelErrors);
   const { name, number } = service!.port ?? {};
-  if (name && number) return [...errors, invalidValue(here, "", "cannot set both port name & port number")];
+  if (name && number) return [...errors, invalidValue(at, "", "cannot set both port name & port number")];
   if (name) return [...errors, ...complaints(path(here, "port", "name"), name, portNameErrors(name))];
   if (number) return [...errors, ...complaints(path(here, "port", "number"), number, portNumberErrors(number))];
-  return [...errors, required(here, "port name or number is required")];
+  return [...errors, required(at, "port name or number is required")];
 }
 
 /** An ingress, new or changed. */

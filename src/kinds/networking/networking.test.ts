@@ -45,7 +45,7 @@ test("each fault is named by its path", () => {
     [Ingress, ingress, `${rule}.path`, "a", `${ruleField}.path`],
     [Ingress, ingress, `${rule}.path`, "/a/../b", `${ruleField}.path`],
     [Ingress, ingress, `${rule}.backend`, {}, `${ruleField}.backend`],
-    [Ingress, ingress, `${rule}.backend.service.port`, { number: 1, name: "a" }, `${ruleField}.backend.service`],
+    [Ingress, ingress, `${rule}.backend.service.port`, { number: 1, name: "a" }, `${ruleField}.backend`],
     [Ingress, ingress, `${rule}.backend.service.port`, { number: 70000 }, `${ruleField}.backend.service.port.number`],
     [Ingress, ingress, "spec.tls", [{ hosts: ["A"] }], "spec.tls[0].hosts[0]"],
     [Ingress, ingress, "spec.ingressClassName", "A", "spec.ingressClassName"],

@@ -27,6 +27,17 @@ export const volumeFields: readonly string[] = [
   "metadata.uid",
 ];
 
+/** Every field of a pod that has a name at all; which of them a place can show is narrower. */
+const namedFields = new Set([
+  ...environmentFields,
+  ...volumeFields,
+  "spec.restartPolicy",
+  "spec.schedulerName",
+  "status.phase",
+  "status.nominatedNodeName",
+  "spec.hostNetwork",
+]);
+
 const subscript = /^(metadata\.(?:annotations|labels))\['(.*)'\]$/;
 
 export function validateFieldReference(reference: ObjectFieldSelector, allowed: readonly string[], at: string): Errors {
@@ -46,9 +57,12 @@ export function validateFieldReference(reference: ObjectFieldSelector, allowed: 
     const key = match[1] === "metadata.annotations" ? match[2]!.toLowerCase() : match[2]!;
     return complaints(at, match[2], qualifiedNameErrors(key));
   }
-  return allowed.includes(reference.fieldPath)
-    ? []
-    : [notSupported(path(at, "fieldPath"), reference.fieldPath, allowed)];
+  const field = path(at, "fieldPath");
+  if (!namedFields.has(reference.fieldPath)) {
+    const text = `error converting fieldPath: field label not supported: ${reference.fieldPath}`;
+    return [invalidValue(field, reference.fieldPath, text)];
+  }
+  return allowed.includes(reference.fieldPath) ? [] : [notSupported(field, reference.fieldPath, allowed)];
 }
 
 const resourceFields = [

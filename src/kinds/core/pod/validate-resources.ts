@@ -4,7 +4,6 @@ import {
   duplicate,
   forbiddenField,
   invalidValue,
-  keyed,
   notFoundValue,
   notSupported,
   path,
@@ -42,17 +41,18 @@ function amounts(at: string, list: Readonly<Record<string, string>> | undefined)
 }
 
 function requestErrors(at: string, { requests, limits }: ResourceRequirements): Errors {
-  return eachEntry(path(at, "requests"), requests, (here, quantity, name) => {
+  const field = path(at, "requests");
+  return eachEntry(field, requests, (_, quantity, name) => {
     const limit = limits?.[name];
     if (limit === undefined) {
       return mayOvercommit(name)
         ? []
-        : [required(keyed(path(at, "limits"), name), "Limit must be set for non overcommitable resources")];
+        : [required(path(at, "limits"), "Limit must be set for non overcommitable resources")];
     }
     const order = compareQuantities(quantity, limit);
     if (!mayOvercommit(name) && order !== 0)
-      return [invalidValue(here, quantity, `must be equal to ${name} limit of ${limit}`)];
-    return order > 0 ? [invalidValue(here, quantity, `must be less than or equal to ${name} limit of ${limit}`)] : [];
+      return [invalidValue(field, quantity, `must be equal to ${name} limit of ${limit}`)];
+    return order > 0 ? [invalidValue(field, quantity, `must be less than or equal to ${name} limit of ${limit}`)] : [];
   });
 }
 

@@ -205,12 +205,12 @@ const refused: readonly [string, Change, ...string[]][] = [
   [
     "a negative request",
     inContainer({ resources: { requests: { cpu: "-1" } } }),
-    "spec.containers[0].resources.requests[cpu]",
+    "spec.containers[0].resources.requests",
   ],
   [
     "a request above its limit",
     inContainer({ resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }),
-    "spec.containers[0].resources.requests[cpu]",
+    "spec.containers[0].resources.requests",
   ],
   [
     "half a device",
