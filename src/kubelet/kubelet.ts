@@ -130,9 +130,10 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       if (type === "DELETED") worker?.remove(object);
       else if (worker) worker.update(object);
       else {
-        const added = new PodWorker(object, context);
-        workers.set(object.metadata.uid, added);
-        added.wake();
+        const { uid } = object.metadata;
+        const added = new PodWorker(object, context, !known.has(uid));
+        workers.set(uid, added);
+        added.start();
       }
     }),
   ];

@@ -124,6 +124,8 @@ export function openGrpc(endpoint: string): GrpcClient {
     "grpc.initial_reconnect_backoff_ms": 50,
     "grpc.max_reconnect_backoff_ms": 1000,
     "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_retries": 0,
+    "grpc.service_config_disable_resolution": 1,
   });
 }
 

@@ -10,7 +10,7 @@ import { credentialsFor } from "./credentials.ts";
 
 export class ImageError extends Error {
   readonly reason: "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError";
-  /** Milliseconds since the epoch of the next attempt. */
+  /** Milliseconds since the epoch when to ask again. */
   readonly retryAt: number;
   constructor(reason: ImageError["reason"], message: string, retryAt: number) {
     super(message);
@@ -18,6 +18,12 @@ export class ImageError extends Error {
     this.retryAt = retryAt;
   }
 }
+
+/** A failed pull is shown as such for so long, and then as a wait for the next one. */
+const failureShowsMs = 2000;
+
+/** How long an image that was there is taken to be there still. */
+const lookLastsMs = 2000;
 
 export type ImageEvent = (type: "Normal" | "Warning", reason: string, message: string) => void;
 
@@ -33,10 +39,29 @@ export class ImagePuller {
   readonly #backoff = new Backoff();
   readonly #failures = new Map<string, { at: number; message: string }>();
   readonly #pulls = new Map<string, Promise<string>>();
+  readonly #looks = new Map<string, { readonly at: number; readonly found: Promise<ImageInfo | undefined> }>();
 
   constructor(runtime: RuntimeClient, clock: Clock) {
     this.#runtime = runtime;
     this.#clock = clock;
+  }
+
+  /** Looks for the image ahead of time, so that `ensure` soon afterwards need not wait. */
+  glance({ image = "", imagePullPolicy }: AnyContainer): void {
+    if (imagePullPolicy !== "Always" && isImageReference(image)) this.#look(image).catch(() => {});
+  }
+
+  /** What the runtime has under a name; several pods that start together share one look. */
+  #look(image: string): Promise<ImageInfo | undefined> {
+    const now = this.#clock.now();
+    const last = this.#looks.get(image);
+    if (last && now - last.at < lookLastsMs) return last.found;
+    for (const [name, { at }] of this.#looks) if (now - at >= lookLastsMs) this.#looks.delete(name);
+    const found = this.#runtime.imageStatus(image);
+    this.#looks.set(image, { at: now, found });
+    const forget = () => this.#looks.delete(image);
+    found.then((info) => info ?? forget(), forget);
+    return found;
   }
 
   /** The image as the runtime knows it. Throws ImageError. */
@@ -48,7 +73,7 @@ export class ImagePuller {
       throw new ImageError("InvalidImageName", message, this.#clock.now() + 60_000);
     }
     const policy = container.imagePullPolicy ?? "IfNotPresent";
-    const present = policy === "Always" ? undefined : await this.#runtime.imageStatus(image);
+    const present = policy === "Always" ? undefined : await this.#look(image);
     if (present) {
       event("Normal", "Pulled", `Container image "${image}" already present on machine and can be accessed by the pod`);
       return present;
@@ -94,7 +119,7 @@ export class ImagePuller {
       this.#backoff.next(key, now);
       event("Warning", "Failed", `Failed to pull image "${image}": ${message}`);
       event("Warning", "Failed", "Error: ErrImagePull");
-      throw new ImageError("ErrImagePull", message, this.#backoff.until(key, now));
+      throw new ImageError("ErrImagePull", message, Math.min(now + failureShowsMs, this.#backoff.until(key, now)));
     }
   }
 

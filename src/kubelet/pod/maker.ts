@@ -74,6 +74,18 @@ export class PodMaker {
     return (this.volumes = await setUpVolumes(this.#view.pod, this.podDir, this.sources()));
   }
 
+  /** Whether nothing that the volumes are made of can be missing: the usual token, what the pod says itself. */
+  volumesAtHand(): boolean {
+    const { configMap } = this.sources();
+    return (specOf(this.#view.pod).volumes ?? []).every(
+      ({ emptyDir, projected }) =>
+        emptyDir !== undefined ||
+        projected?.sources?.every(
+          (source) => source.serviceAccountToken ?? source.downwardAPI ?? configMap(source.configMap?.name ?? ""),
+        ) === true,
+    );
+  }
+
   /** The handler of the pod's RuntimeClass. Throws SandboxError for a pod that asks for what is not supported. */
   async runtimeHandler(): Promise<string> {
     const spec = specOf(this.#view.pod);
@@ -91,17 +103,17 @@ export class PodMaker {
   }
 
   /** Throws ConfigError. */
-  async containerConfig(
+  containerConfig(
     container: AnyContainer,
     restartCount: number,
     image: ImageInfo,
     volumes: MountedVolumes,
-  ): Promise<ContainerConfig> {
+  ): ContainerConfig {
     const pod = this.#view.pod;
     const { caches, clusterDomain, nodeMemoryBytes } = this.#context;
     const environment = makeEnvironment(pod, container, { ...this.sources(), services: () => caches.services.list() });
-    const hostsFile = await writeHostsFile(pod, this.podDir, this.podIPs(), clusterDomain);
-    const mounts = await containerMounts(container, {
+    const hostsFile = writeHostsFile(pod, this.podDir, this.podIPs(), clusterDomain);
+    const mounts = containerMounts(container, {
       podDir: this.podDir,
       volumes,
       environment,

@@ -1,7 +1,7 @@
 // Reads what the runtime has for one pod. Ended containers never change, so their status is asked for once.
 import type { RuntimeClient } from "../cri/client.ts";
 import { isRuntimeNotFound } from "../cri/client.ts";
-import type { Container, PodSandbox } from "../cri/types.ts";
+import type { Container, PodSandbox, PodSandboxStatus } from "../cri/types.ts";
 import { millis } from "../cri/types.ts";
 import type { RuntimeContainer, RuntimePod, RuntimeSandbox } from "./model.ts";
 import { podUidLabel, runtimeContainer } from "./model.ts";
@@ -30,25 +30,45 @@ export class PodObserver {
       if (!containers.some((container) => container.id === id)) this.#ended.delete(id);
     return {
       sandboxes: listed[0].toSorted((a, b) => b.attempt - a.attempt || b.createdAt - a.createdAt),
-      containers: listed[1]
-        .filter((container) => container !== undefined)
-        .toSorted((a, b) => b.restartCount - a.restartCount || b.createdAt - a.createdAt),
+      containers: newestFirst(listed[1].filter((container) => container !== undefined)),
     };
+  }
+
+  /** What was observed before plus the first sandbox of the pod, without listing everything again. */
+  async withSandbox(before: RuntimePod, id: string): Promise<RuntimePod> {
+    const status = await this.#runtime.podSandboxStatus(id);
+    this.#noteAddresses(status);
+    return { ...before, sandboxes: [await this.#sandbox(status)] };
+  }
+
+  /** The same with one more container. */
+  async withContainer(before: RuntimePod, id: string, podSandboxId: string): Promise<RuntimePod> {
+    const added = await this.#container({ id, podSandboxId });
+    const others = before.containers.filter((container) => container.id !== id);
+    return { ...before, containers: newestFirst(added ? [...others, added] : others) };
   }
 
   async #sandbox(sandbox: PodSandbox): Promise<RuntimeSandbox> {
     const ready = sandbox.state === "SANDBOX_READY";
     let ips = this.#ips.get(sandbox.id) ?? [];
     if (ready && ips.length === 0) {
-      const { network } = await this.#runtime.podSandboxStatus(sandbox.id).catch(() => ({ network: undefined }));
-      if (network?.ip) ips = [network.ip, ...network.additionalIps.map(({ ip }) => ip)];
-      this.#ips.set(sandbox.id, ips);
+      const status = await this.#runtime.podSandboxStatus(sandbox.id).catch(() => undefined);
+      if (status) ips = this.#noteAddresses(status);
     }
     return { id: sandbox.id, attempt: sandbox.metadata.attempt, ready, createdAt: millis(sandbox.createdAt), ips };
   }
 
+  #noteAddresses({ id, network }: PodSandboxStatus): readonly string[] {
+    const ips = network?.ip ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
+    this.#ips.set(id, ips);
+    return ips;
+  }
+
   /** Undefined when it was removed between the two calls. */
-  async #container({ id, podSandboxId }: Container): Promise<RuntimeContainer | undefined> {
+  async #container({
+    id,
+    podSandboxId,
+  }: Pick<Container, "id" | "podSandboxId">): Promise<RuntimeContainer | undefined> {
     const known = this.#ended.get(id);
     if (known) return known;
     try {
@@ -61,3 +81,6 @@ export class PodObserver {
     }
   }
 }
+
+const newestFirst = (containers: readonly RuntimeContainer[]) =>
+  containers.toSorted((a, b) => b.restartCount - a.restartCount || b.createdAt - a.createdAt);

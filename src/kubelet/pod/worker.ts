@@ -74,12 +74,16 @@ export class PodWorker {
   #cleaned = false;
   #done = false;
   #dirty = false;
+  /** What is known of the runtime may be outdated. */
+  #stale: boolean;
   #running: Promise<void> | undefined;
   #retryMs = firstRetryMs;
   #cancelTimer = () => {};
   #stopped = false;
 
-  constructor(pod: Pod, context: WorkerContext) {
+  /** `isNew`: no kubelet has ever worked on the pod, so that the runtime cannot have anything of it yet. */
+  constructor(pod: Pod, context: WorkerContext, isNew: boolean) {
+    this.#stale = !isNew;
     this.uid = pod.metadata.uid;
     this.#pod = pod;
     this.#context = context;
@@ -187,11 +191,21 @@ export class PodWorker {
   }
 
   wake(): void {
+    this.#stale = true;
+    this.#again();
+  }
+
+  /** The first look at the pod. */
+  start(): void {
+    this.#again();
+  }
+
+  #again(): void {
     if (this.#done || this.#stopped) return;
     this.#dirty = true;
     this.#running ??= this.#loop().finally(() => {
       this.#running = undefined;
-      if (this.#dirty) this.wake();
+      if (this.#dirty) this.#again();
     });
   }
 
@@ -247,13 +261,14 @@ export class PodWorker {
   /** Returns when to look again even if nothing happens. */
   async #sync(): Promise<number | undefined> {
     const pod = this.#pod;
-    await this.#observe();
+    if (this.#stale) await this.#observe();
     if (!this.#ending) this.#checkDeadline();
     if (this.#removed || pod.metadata.deletionTimestamp || isTerminal(pod.status) || this.#failure) this.#ending = true;
     if (this.#ending) return this.#terminate();
 
-    const plan = computePodPlan(pod, this.#runtime, this.#facts());
+    // Before the plan: a container with a startup probe has not started until that probe, once it is known, says so.
     this.#updateProbes();
+    const plan = computePodPlan(pod, this.#runtime, this.#facts());
     this.#noteBackoff(plan);
     if (plan.killPod && plan.createSandbox === undefined) {
       this.#ending = true;
@@ -268,6 +283,7 @@ export class PodWorker {
 
   async #observe(): Promise<void> {
     const { clock, owners } = this.#context;
+    this.#stale = false;
     const deadline = clock.now() + settleMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
       this.#runtime = await this.#observer.observe();
@@ -395,21 +411,30 @@ export class PodWorker {
   }
 
   async #replaceSandbox(attempt: number): Promise<void> {
-    const { runtime, limited } = this.#context;
-    await this.#maker.prepareVolumes();
+    const { runtime, limited, owners, puller } = this.#context;
+    const volumes = this.#maker.prepareVolumes();
+    // What cannot fail for want of other objects is made while the runtime works.
+    if (this.#maker.volumesAtHand()) volumes.catch(() => {});
+    else await volumes;
     for (const { id, ready } of this.#runtime.sandboxes) if (ready) await runtime.stopPodSandbox(id);
+    const isFirst = this.#runtime.sandboxes.length === 0;
     if (attempt > 0) this.#event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
     const config = this.#maker.sandboxConfig(attempt);
     const handler = await this.#maker.runtimeHandler();
-    await limited(async () => {
-      if (this.#obsolete()) return;
+    const made = await limited(async () => {
+      if (this.#obsolete()) return undefined;
+      for (const container of specOf(this.#pod).containers) puller.glance(container);
       try {
-        await runtime.runPodSandbox(config, handler);
+        return await runtime.runPodSandbox(config, handler);
       } catch (error) {
         throw new SandboxError(`Failed to create pod sandbox: ${(error as Error).message}`, { cause: error });
       }
-    });
+    }).finally(() => volumes.catch(() => {}));
+    if (made !== undefined) owners.set(made, this);
     this.#dirty = true;
+    if (made === undefined || !isFirst) this.#stale = true;
+    else this.#runtime = await this.#observer.withSandbox(this.#runtime, made);
+    await volumes;
   }
 
   /** The pod has been deleted or ended while work was waiting. */
@@ -466,7 +491,7 @@ export class PodWorker {
     const image = await this.#unlessObsolete(puller.ensure(pod, container, this.#maker.pullSecrets(), event));
     if (!image) return;
     const volumes = this.#maker.volumes ?? (await this.#maker.prepareVolumes());
-    const config = await this.#maker.containerConfig(container, restartCount, image, volumes);
+    const config = this.#maker.containerConfig(container, restartCount, image, volumes);
     const id = await limited(async () => {
       if (this.#obsolete()) return undefined;
       const created = await failingAs(
@@ -483,6 +508,8 @@ export class PodWorker {
     });
     if (id !== undefined) await this.#postStart(container, id);
     this.#forgetOldContainers(container.name);
+    if (id === undefined || restartCount > 0) this.#stale = true;
+    else this.#runtime = await this.#observer.withContainer(this.#runtime, id, sandbox.id);
   }
 
   async #postStart(container: AnyContainer, containerId: string): Promise<void> {

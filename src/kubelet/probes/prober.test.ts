@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { RuntimeClient } from "../cri/client.ts";
 import { container } from "../testing.ts";
 import { portOf, runAction } from "./actions.ts";
-import { settle } from "./prober.ts";
+import { delayAfter, settle } from "./prober.ts";
 
 test("a result settles when its threshold is reached in a row", () => {
   const state = {
@@ -18,6 +18,28 @@ test("a result settles when its threshold is reached in a row", () => {
     (ok) => (settle(state, ok), state.result),
   );
   assert.deepEqual(results, [undefined, undefined, undefined, true, true, true, true, true, true, false]);
+});
+
+test("a container that is not well yet is asked again soon, and attempts count once per period", () => {
+  const state = { probe: { periodSeconds: 1 }, dueAt: 0, hurryMs: 100 as number | undefined };
+  let now = 0;
+  const attempts = Array.from({ length: 6 }, () => {
+    const counts = now >= state.dueAt;
+    const at = now;
+    now += delayAfter(state, { ok: false, begun: now, now });
+    return [at, counts];
+  });
+  assert.deepEqual(attempts, [
+    [0, true],
+    [100, false],
+    [300, false],
+    [700, false],
+    [1000, true],
+    [1800, false],
+  ]);
+  assert.equal(delayAfter(state, { ok: true, begun: now, now: now + 10 }), 990);
+  now = state.dueAt;
+  assert.equal(delayAfter(state, { ok: false, begun: now, now }), 1000);
 });
 
 test("ports are numbers or names of the container's ports", () => {

@@ -14,8 +14,18 @@ interface ProbeState {
   result: boolean | undefined;
   successes: number;
   failures: number;
+  /** When the next attempt counts; attempts before it are extra ones. */
+  dueAt: number;
+  /** Pause before the next extra attempt; undefined once the container has been found well. */
+  hurryMs: number | undefined;
   cancel: () => void;
 }
+
+/**
+ * A container that has just started is usually well long before the probe's period is over. So after a failure it is asked
+ * again soon, with growing pauses, until it is well for the first time. These extra attempts never count as failures.
+ */
+const firstHurryMs = 100;
 
 interface Watched {
   readonly target: ActionTarget;
@@ -45,7 +55,10 @@ export class Prober {
     const watched: Watched = { target, states: [], startedAt };
     this.#watched.set(target.containerId, watched);
     const add = (type: ProbeType, probe: Probe | undefined) => {
-      if (probe) watched.states.push({ type, probe, result: undefined, successes: 0, failures: 0, cancel: () => {} });
+      if (!probe) return;
+      const counts = { result: undefined, successes: 0, failures: 0 };
+      const hurryMs = type === "liveness" ? undefined : firstHurryMs;
+      watched.states.push({ type, probe, ...counts, dueAt: 0, hurryMs, cancel: () => {} });
     };
     add("startup", startupProbe);
     add("liveness", livenessProbe);
@@ -73,14 +86,13 @@ export class Prober {
     const begun = this.#options.clock.now();
     const outcome = await runAction(probe, watched.target, (probe.timeoutSeconds ?? 1) * 1000, "probe");
     if (this.#watched.get(watched.target.containerId) !== watched) return;
-    if (!outcome.ok) this.#options.onFailure(watched.target, type, outcome);
-    const changed = settle(state, outcome.ok);
+    const counts = outcome.ok || begun >= state.dueAt;
+    if (!outcome.ok && counts) this.#options.onFailure(watched.target, type, outcome);
+    const changed = counts && settle(state, outcome.ok);
     const over = type === "startup" ? state.result !== undefined : type === "liveness" && state.result === false;
     if (changed && type === "startup" && state.result) this.#startOthers(watched);
-    if (!over) {
-      const elapsed = this.#options.clock.now() - begun;
-      this.#schedule(watched, state, Math.max(0, (probe.periodSeconds ?? 10) * 1000 - elapsed));
-    }
+    if (!over)
+      this.#schedule(watched, state, delayAfter(state, { ok: outcome.ok, begun, now: this.#options.clock.now() }));
     if (changed) this.#options.onChange();
   }
 
@@ -103,6 +115,20 @@ export class Prober {
       this.#watched.delete(id);
     }
   }
+}
+
+/** Milliseconds until the next attempt, after one that began and ended at the times given. Notes when that counts again. */
+export function delayAfter(
+  state: Pick<ProbeState, "probe" | "dueAt" | "hurryMs">,
+  { ok, begun, now }: { readonly ok: boolean; readonly begun: number; readonly now: number },
+): number {
+  if (ok || begun >= state.dueAt) state.dueAt = begun + (state.probe.periodSeconds ?? 10) * 1000;
+  const regular = Math.max(0, state.dueAt - now);
+  if (ok) state.hurryMs = undefined;
+  if (state.hurryMs === undefined || state.hurryMs >= regular) return regular;
+  const hurry = state.hurryMs;
+  state.hurryMs *= 2;
+  return hurry;
 }
 
 /** Counts an outcome; returns whether the settled result has changed. */

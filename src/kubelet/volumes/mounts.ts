@@ -1,7 +1,17 @@
 // The mounts of a container: its volumes (sub-paths safely), /etc/hosts and the termination message file.
 // Follows kubernetes v1.36 pkg/kubelet/kubelet_pods.go (makeMounts, hostsFileContent) and pkg/volume/util/subpath.
-import { chmodSync, closeSync, constants, mkdirSync, openSync, fstatSync, realpathSync, writeFileSync } from "node:fs";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+// A handful of tiny files per container: written at once, they cost less than handing them to other threads.
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Pod, VolumeMount } from "../../kinds/generated/core.v1.ts";
 import { bindMount, mountPoints } from "../../host/mount.ts";
@@ -29,7 +39,7 @@ export interface MountSettings {
 }
 
 /** Throws ConfigError when a volume or sub-path is not usable. */
-export async function containerMounts(container: AnyContainer, settings: MountSettings): Promise<Mount[]> {
+export function containerMounts(container: AnyContainer, settings: MountSettings): Mount[] {
   const mounts: Mount[] = [];
   for (const [index, volumeMount] of (container.volumeMounts ?? []).entries())
     mounts.push(volumeMountOf(container, volumeMount, index, settings));
@@ -40,9 +50,9 @@ export async function containerMounts(container: AnyContainer, settings: MountSe
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
   if (messagePath) {
     const file = terminationMessageFile(settings.podDir, container.name, settings.restartCount);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, "");
-    await chmod(file, 0o666);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, "");
+    chmodSync(file, 0o666);
     mounts.push({ containerPath: messagePath, hostPath: file });
   }
   return mounts;
@@ -155,23 +165,24 @@ function openInside(root: string, subPath: string): number {
 const header = "# Managed by Knarr; changes are lost.\n";
 
 /** The hosts file of a pod. On the host network it is the machine's own with the aliases added. */
-export async function writeHostsFile(
-  pod: Pod,
-  podDir: string,
-  podIPs: readonly string[],
-  clusterDomain: string,
-): Promise<string> {
+export function writeHostsFile(pod: Pod, podDir: string, podIPs: readonly string[], clusterDomain: string): string {
   const spec = specOf(pod);
-  const base = spec.hostNetwork
-    ? await readFile("/etc/hosts", "utf8").catch(() => "")
-    : podHosts(pod, podIPs, clusterDomain);
+  const base = spec.hostNetwork ? machineHosts() : podHosts(pod, podIPs, clusterDomain);
   const aliases = (spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join("\t")}\n`);
   const extra = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join("")}` : "";
   const file = join(podDir, "etc-hosts");
-  await mkdir(podDir, { recursive: true });
-  await writeFile(file, header + base + extra);
-  await chmod(file, 0o644);
+  mkdirSync(podDir, { recursive: true });
+  writeFileSync(file, header + base + extra);
+  chmodSync(file, 0o644);
   return file;
+}
+
+function machineHosts(): string {
+  try {
+    return readFileSync("/etc/hosts", "utf8");
+  } catch {
+    return "";
+  }
 }
 
 function podHosts(pod: Pod, podIPs: readonly string[], clusterDomain: string): string {

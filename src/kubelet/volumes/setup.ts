@@ -71,8 +71,8 @@ async function setUpVolume(pod: Pod, podDir: string, volume: Volume, sources: Vo
 
 async function setUpPayload(pod: Pod, path: string, volume: Volume, sources: VolumeSources): Promise<void> {
   const files = volumePayload(pod, volume, sources);
-  await mkdir(path, { recursive: true });
-  if (volume.configMap === undefined) ensureTmpfs(path, "mode=0755");
+  const fresh = (await mkdir(path, { recursive: true })) !== undefined;
+  if (volume.configMap === undefined) ensureTmpfs(path, "mode=0755", fresh);
   await chmod(path, 0o755);
   const { fsGroup } = ownershipOf(pod);
   const changed = await writeAtomically(path, files, fsGroup);
@@ -80,8 +80,8 @@ async function setUpPayload(pod: Pod, path: string, volume: Volume, sources: Vol
 }
 
 /** Secrets and tokens never reach a disk. */
-function ensureTmpfs(path: string, data: string): void {
-  if (mountPoints().some(({ target, type }) => target === path && type === "tmpfs")) return;
+function ensureTmpfs(path: string, data: string, fresh: boolean): void {
+  if (!fresh && mountPoints().some(({ target, type }) => target === path && type === "tmpfs")) return;
   mount("tmpfs", path, { type: "tmpfs", flags: mountFlags.noSuid | mountFlags.noDev, data });
 }
 
@@ -91,7 +91,7 @@ async function setUpEmptyDir(pod: Pod, path: string, { emptyDir }: Volume): Prom
   const fresh = (await mkdir(path, { recursive: true })) !== undefined;
   if (medium === "Memory") {
     const bytes = sizeLimit ? quantityValue(sizeLimit) : 0;
-    ensureTmpfs(path, `mode=0777${bytes > 0 ? `,size=${bytes}` : ""}`);
+    ensureTmpfs(path, `mode=0777${bytes > 0 ? `,size=${bytes}` : ""}`, fresh);
   }
   if (!fresh) return path;
   await chmod(path, 0o777);
