@@ -7,9 +7,20 @@ import { badRequest } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry, StoreEvent } from "../../store/store.ts";
 import type { ListResult } from "../types.ts";
-import type { EdgeResponse } from "./exchange.ts";
+import type { Status } from "../../machinery/errors.ts";
+import { hasProtobuf } from "../protobuf/encode.ts";
+import type { EdgeRequest, EdgeResponse } from "./exchange.ts";
 import { jsonType } from "./exchange.ts";
 import { negotiate, type Representation } from "./negotiate.ts";
+import {
+  entryProtobufResponse,
+  protobufEventFrame,
+  protobufFrameOf,
+  protobufList,
+  protobufResponse,
+  protobufWatchType,
+  type Typed,
+} from "./protobuf.ts";
 import { isTrue } from "./request-info.ts";
 import { columnDefinitions, partialObject, tableOf, tableRow, type IncludeObject } from "./table.ts";
 
@@ -21,13 +32,19 @@ export interface Encoding {
   readonly now: number;
 }
 
-/** Reads what the client wants. Throws NotAcceptable, or BadRequest for a bad includeObject. */
-export function encodingOf(accept: string | undefined, query: URLSearchParams, now: number): Encoding {
+/** Reads what the client wants of a kind. Throws NotAcceptable, or BadRequest for a bad includeObject. */
+export function encodingOf(
+  kind: AnyKind,
+  { headers: { accept }, query, upgrade }: Pick<EdgeRequest, "headers" | "query" | "upgrade">,
+  now: number,
+): Encoding {
   const include = query.get("includeObject") || "Metadata";
   if (include !== "None" && include !== "Metadata" && include !== "Object") {
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   }
-  return { representation: negotiate(accept), include, pretty: isTrue(query.get("pretty")), now };
+  // Over a socket every message is a line of JSON.
+  const representation = negotiate(accept, () => upgrade === undefined && hasProtobuf(kind.schema));
+  return { representation, include, pretty: isTrue(query.get("pretty")), now };
 }
 
 const stringify = (value: unknown, pretty: boolean): Buffer =>
@@ -35,7 +52,9 @@ const stringify = (value: unknown, pretty: boolean): Buffer =>
 
 /** The response for one stored object. */
 export function entryResponse(kind: AnyKind, entry: Entry, encoding: Encoding, status = 200): EdgeResponse {
-  const plain = encoding.representation.as === "object" && !encoding.pretty;
+  const { representation } = encoding;
+  if (representation.protobuf) return entryProtobufResponse(kind, entry, representation, status);
+  const plain = representation.as === "object" && !encoding.pretty;
   return {
     status,
     headers: { "content-type": jsonType },
@@ -44,12 +63,14 @@ export function entryResponse(kind: AnyKind, entry: Entry, encoding: Encoding, s
   };
 }
 
-/** The bytes of an object that is not stored (scale, reviews) or is wanted in another form. */
-export function objectBytes(
-  kind: AnyKind,
-  object: KubeObject,
-  { representation, include, pretty, now }: Encoding,
-): Buffer {
+/** The response for an object that is not stored: a scale, a review, a Status. */
+export function objectResponse(kind: AnyKind, object: KubeObject, encoding: Encoding, status = 200): EdgeResponse {
+  const inProtobuf = encoding.representation.protobuf && protobufResponse(object, status, kind);
+  const headers = { "content-type": jsonType };
+  return inProtobuf || { status, headers, compressible: true, body: objectBytes(kind, object, encoding) };
+}
+
+function objectBytes(kind: AnyKind, object: KubeObject, { representation, include, pretty, now }: Encoding): Buffer {
   if (representation.as === "object") return stringify(object, pretty);
   const { version } = representation;
   if (representation.as === "PartialObjectMetadata") return stringify(partialObject(object, version), pretty);
@@ -68,12 +89,14 @@ interface ListFrame {
   readonly item: (entry: Entry) => Uint8Array;
 }
 
+const metadataOf = (result: ListResult) => ({
+  resourceVersion: String(result.revision),
+  ...(result.continue ? { continue: result.continue } : {}),
+  ...(result.remainingItemCount !== undefined ? { remainingItemCount: result.remainingItemCount } : {}),
+});
+
 function listFrame(kind: AnyKind, result: ListResult, encoding: Encoding): ListFrame {
-  const metadata = JSON.stringify({
-    resourceVersion: String(result.revision),
-    ...(result.continue ? { continue: result.continue } : {}),
-    ...(result.remainingItemCount !== undefined ? { remainingItemCount: result.remainingItemCount } : {}),
-  });
+  const metadata = JSON.stringify(metadataOf(result));
   const { representation, include, now } = encoding;
   if (representation.as === "object") {
     const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[`;
@@ -110,6 +133,8 @@ function* listChunks(frame: ListFrame, entries: readonly Entry[]): Generator<Buf
 
 /** A list, whole when it is small and in chunks with pauses for other requests when it is not. */
 export function listResponse(kind: AnyKind, result: ListResult, encoding: Encoding): EdgeResponse {
+  const { representation } = encoding;
+  if (representation.protobuf) return protobufList(kind, representation, metadataOf(result), result.entries);
   const headers = { "content-type": jsonType };
   const chunks = listChunks(listFrame(kind, result, encoding), result.entries);
   if (encoding.pretty) {
@@ -139,7 +164,7 @@ export function listResponse(kind: AnyKind, result: ListResult, encoding: Encodi
   };
 }
 
-/** Turns watch events into newline-delimited frames. */
+/** Turns watch events into frames: lines of JSON, or protobuf messages with their length in front. */
 export type EventEncoder = (event: StoreEvent) => Buffer;
 
 const newline = Buffer.from("}\n");
@@ -151,23 +176,39 @@ const openings = {
 
 /** Frames shared by all watchers of whole objects, newest kept: the same bytes go to a thousand of them. */
 class FrameCache {
+  readonly #encode: (kind: AnyKind, event: StoreEvent) => Buffer;
   readonly #frames = new Map<Entry, Partial<Record<StoreEvent["type"], Buffer>>>();
 
-  frame({ type, entry }: StoreEvent): Buffer {
+  constructor(encode: (kind: AnyKind, event: StoreEvent) => Buffer) {
+    this.#encode = encode;
+  }
+
+  frame(kind: AnyKind, event: StoreEvent): Buffer {
+    const { type, entry } = event;
     let known = this.#frames.get(entry);
     if (!known) {
       if (this.#frames.size >= 256) this.#frames.delete(this.#frames.keys().next().value!);
       this.#frames.set(entry, (known = {}));
     }
-    return (known[type] ??= Buffer.concat([openings[type], entry.json(), newline]));
+    return (known[type] ??= this.#encode(kind, event));
   }
 }
 
-const sharedFrames = new FrameCache();
+const wholeObject = { as: "object" } as const;
+const sharedFrames = new FrameCache((_, { type, entry }) => Buffer.concat([openings[type], entry.json(), newline]));
+const sharedProtobufFrames = new FrameCache((kind, event) => protobufEventFrame(kind, event, wholeObject));
+
+/** The content type of a watch. */
+export const watchType = ({ representation }: Encoding): string =>
+  representation.protobuf ? protobufWatchType : jsonType;
 
 export function eventEncoder(kind: AnyKind, encoding: Encoding, now: () => number): EventEncoder {
   const { representation, include } = encoding;
-  if (representation.as === "object") return (event) => sharedFrames.frame(event);
+  if (representation.as === "object") {
+    const shared = representation.protobuf ? sharedProtobufFrames : sharedFrames;
+    return (event) => shared.frame(kind, event);
+  }
+  if (representation.protobuf) return (event) => protobufEventFrame(kind, event, representation);
   const { version } = representation;
   let first = true;
   return ({ type, entry: { object } }) => {
@@ -180,7 +221,11 @@ export function eventEncoder(kind: AnyKind, encoding: Encoding, now: () => numbe
   };
 }
 
-export const frameOf = (type: string, object: unknown): Buffer => Buffer.from(`${JSON.stringify({ type, object })}\n`);
+const frameOf = (type: string, object: unknown): Buffer => Buffer.from(`${JSON.stringify({ type, object })}\n`);
+
+/** The last frame of a watch that failed. */
+export const errorFrame = (kind: AnyKind, { representation }: Encoding, status: Status): Buffer =>
+  representation.protobuf ? protobufFrameOf("ERROR", status, kind) : frameOf("ERROR", status);
 
 /** A bookmark in the representation of its watch. */
 export function bookmarkFrame(
@@ -194,11 +239,12 @@ export function bookmarkFrame(
     creationTimestamp: null,
     ...(annotations ? { annotations } : {}),
   };
-  if (representation.as === "object") {
-    return frameOf("BOOKMARK", { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata });
-  }
+  const frame = representation.protobuf
+    ? (object: Typed) => protobufFrameOf("BOOKMARK", object, kind)
+    : (object: Typed) => frameOf("BOOKMARK", object);
+  if (representation.as === "object") return frame({ kind: kind.kind, apiVersion: apiVersionOf(kind), metadata });
   const partial = { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${representation.version}`, metadata };
-  if (representation.as === "PartialObjectMetadata") return frameOf("BOOKMARK", partial);
+  if (representation.as === "PartialObjectMetadata") return frame(partial);
   const rows = [{ cells: [], object: partial }];
   const { version } = representation;
   return frameOf(

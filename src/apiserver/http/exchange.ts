@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { internalError, StatusError, type Status } from "../../machinery/errors.ts";
 import type { PeerIdentity } from "../auth/authenticate.ts";
+import { prefersProtobuf } from "./negotiate.ts";
+import { protobufResponse, type Typed } from "./protobuf.ts";
 
 export interface EdgeRequest {
   readonly method: string;
@@ -77,9 +79,14 @@ export function statusOf(error: unknown): Status {
   return internalError(error instanceof Error ? error.message : String(error)).status;
 }
 
-export function errorResponse(error: unknown): EdgeResponse {
+/** A Status in the encoding that the client prefers. */
+export function statusResponse(status: Typed, code: number, accept: string | undefined): EdgeResponse {
+  return (prefersProtobuf(accept) && protobufResponse(status, code)) || jsonResponse(status, code);
+}
+
+export function errorResponse(error: unknown, accept: string | undefined): EdgeResponse {
   const status = statusOf(error);
-  const response = jsonResponse(status, status.code);
+  const response = statusResponse(status, status.code, accept);
   const retryAfter = status.details?.retryAfterSeconds;
   const headers = {
     ...response.headers,

@@ -1,11 +1,13 @@
 // Which representation the client wants, from its Accept header. Follows kubernetes v1.36
 // staging/src/k8s.io/apiserver/pkg/endpoints/handlers/negotiation (as/v/g parameters, order of preference).
 import { notAcceptable } from "../../machinery/errors.ts";
+import { protobufType } from "../protobuf/decode.ts";
 
+/** `protobuf` is set when it is to be sent in that encoding instead of JSON. */
 export type Representation =
-  | { readonly as: "object" }
-  | { readonly as: "Table"; readonly version: "v1" | "v1beta1" }
-  | { readonly as: "PartialObjectMetadata"; readonly version: "v1" | "v1beta1" };
+  | { readonly as: "object"; readonly protobuf?: true }
+  | { readonly as: "Table"; readonly version: "v1" | "v1beta1"; readonly protobuf?: never }
+  | { readonly as: "PartialObjectMetadata"; readonly version: "v1" | "v1beta1"; readonly protobuf?: true };
 
 export interface AcceptClause {
   readonly type: string;
@@ -35,18 +37,28 @@ export function parseAccept(accept: string | undefined): AcceptClause[] {
 export const acceptsJson = (type: string): boolean =>
   type === "application/json" || type === "*/*" || type === "application/*";
 
-/** The first clause that can be served; JSON is the only encoding. Throws NotAcceptable. */
-export function negotiate(accept: string | undefined): Representation {
+/** Whether the client would rather have protobuf than anything else; for answers that are no objects of a kind. */
+export const prefersProtobuf = (accept: string | undefined): boolean =>
+  accept !== undefined && accept.includes(protobufType) && parseAccept(accept)[0]?.type === protobufType;
+
+/** The first clause that can be served. `hasProtobuf` says whether whole objects have a protobuf form. Throws NotAcceptable. */
+export function negotiate(accept: string | undefined, hasProtobuf: () => boolean = () => false): Representation {
   if (accept === undefined || accept === "" || accept === "*/*" || accept === "application/json") return wholeObject;
   for (const { type, parameters } of parseAccept(accept)) {
-    if (!acceptsJson(type)) continue;
+    const protobuf = type === protobufType;
+    if (!protobuf && !acceptsJson(type)) continue;
     const as = parameters.as;
-    if (as === undefined) return wholeObject;
+    if (as === undefined) {
+      if (!protobuf) return wholeObject;
+      if (hasProtobuf()) return { as: "object", protobuf };
+      continue;
+    }
     const version = parameters.v;
     if (parameters.g !== "meta.k8s.io" || (version !== "v1" && version !== "v1beta1")) continue;
-    if (as === "Table") return { as: "Table", version };
+    if (as === "Table" && !protobuf) return { as: "Table", version };
     if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList")
-      return { as: "PartialObjectMetadata", version };
+      return { as: "PartialObjectMetadata", version, ...(protobuf ? { protobuf } : {}) };
   }
-  throw notAcceptable("only the following media types are accepted: application/json");
+  const types = hasProtobuf() ? `application/json, ${protobufType}` : "application/json";
+  throw notAcceptable(`only the following media types are accepted: ${types}`);
 }

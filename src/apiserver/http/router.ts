@@ -73,7 +73,7 @@ export function createRouter(options: RouterOptions): Router {
       if (!(error instanceof StatusError)) {
         services.log.error({ error, path: request.path, method: request.method }, "a request failed unexpectedly");
       }
-      outcome = withWarnings(errorResponse(error), warnings);
+      outcome = withWarnings(errorResponse(error, request.headers.accept), warnings);
     }
     const code = outcome === upgraded ? 101 : outcome.status;
     services.metrics.requestDone(labelsOf(services, info), code, (performance.now() - started) / 1000);
@@ -115,6 +115,7 @@ async function answerObjects(
     signal: request.signal,
     warnings,
   };
+  if (kind.custom?.deprecationWarning) warnings.push(kind.custom.deprecationWarning);
   const response = await answerResource({ services, request, info, kind, context });
   if (info.verb !== "watch" || request.upgrade?.protocol !== "websocket" || typeof response.body !== "function") {
     return response;

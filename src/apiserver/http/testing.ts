@@ -21,6 +21,7 @@ export interface TestRequest {
 export interface TestResponse {
   readonly status: number;
   readonly headers: Record<string, string | readonly string[]>;
+  readonly bytes: Buffer;
   readonly text: string;
   readonly json: () => any;
 }
@@ -58,8 +59,9 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     const outcome = await router(edgeRequest(method, target, request));
     if (outcome === upgraded) throw new Error("the connection was taken over");
     const { status, headers, body = "" } = outcome;
-    const text = typeof body === "function" ? await readSink(body) : Buffer.from(body).toString("utf8");
-    return { status, headers, text, json: () => JSON.parse(text) };
+    const bytes = typeof body === "function" ? await readSink(body) : Buffer.from(body as string);
+    const text = bytes.toString("utf8");
+    return { status, headers, bytes, text, json: () => JSON.parse(text) };
   };
   return { ask, router, store, api, kinds, client };
 }
@@ -79,7 +81,7 @@ export function edgeRequest(method: string, target: string, { headers = {}, body
   };
 }
 
-async function readSink(produce: (sink: BodySink) => void | Promise<void>): Promise<string> {
+async function readSink(produce: (sink: BodySink) => void | Promise<void>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   await new Promise<void>((resolve, reject) => {
     const sink: BodySink = {
@@ -92,5 +94,5 @@ async function readSink(produce: (sink: BodySink) => void | Promise<void>): Prom
     };
     Promise.try(produce, sink).catch(reject);
   });
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }

@@ -1,12 +1,12 @@
-// A watch as a stream of newline-delimited JSON. Follows kubernetes v1.36
+// A watch as a stream of newline-delimited JSON or length-delimited protobuf. Follows kubernetes v1.36
 // staging/src/k8s.io/apiserver/pkg/endpoints/handlers/watch.go (frames, bookmarks, timeouts).
 import type { AnyKind } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import { isReason } from "../../machinery/errors.ts";
 import type { StoreEvent, Subscription } from "../../store/store.ts";
 import type { Api, RequestContext, WatchParameters } from "../types.ts";
-import { bookmarkFrame, eventEncoder, frameOf, type Encoding } from "./encode.ts";
-import { jsonType, statusOf, type BodySink, type EdgeResponse } from "./exchange.ts";
+import { bookmarkFrame, errorFrame, eventEncoder, watchType, type Encoding } from "./encode.ts";
+import { statusOf, type BodySink, type EdgeResponse } from "./exchange.ts";
 
 export interface WatchOptions {
   readonly api: Api;
@@ -48,7 +48,7 @@ export function watchResponse(options: WatchOptions): EdgeResponse {
   context.signal?.addEventListener("abort", () => subscription?.close(), { once: true });
   return {
     status: 200,
-    headers: { "content-type": jsonType },
+    headers: { "content-type": watchType(encoding) },
     body: (sink) => stream.start(sink, subscription),
   };
 }
@@ -79,7 +79,8 @@ class WatchStream {
   /** Ends the stream, with an ERROR event when there is an error. */
   end(error?: unknown): void {
     if (this.#ended) return;
-    if (error !== undefined) this.#write(frameOf("ERROR", statusOf(error)));
+    const { kind, encoding } = this.#options;
+    if (error !== undefined) this.#write(errorFrame(kind, encoding, statusOf(error)));
     this.#ended = true;
     this.#sink?.end();
   }
