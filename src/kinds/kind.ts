@@ -1,7 +1,9 @@
 // What a kind is, as data. One value of this type per kind is the only place that knows the kind: routes, discovery,
 // storage, OpenAPI, Table output, RBAC names and clients derive from it.
 import type { FieldError } from "../machinery/errors.ts";
+import type { TypedSchema } from "../machinery/apply/typed.ts";
 import type { KubeObject } from "../machinery/object.ts";
+import type { Decoded } from "./schema.ts";
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
@@ -35,6 +37,16 @@ export interface Subresources<T extends KubeObject> {
   readonly special?: readonly string[];
 }
 
+export interface CustomResource<T extends KubeObject> {
+  /** Takes away what the schema does not declare; the input is not written to. */
+  readonly decode: (value: unknown) => Decoded;
+  readonly applySchema: TypedSchema;
+  /** Everything wrong with an update of the object, its status or scale; stands for all other validate functions of an update. */
+  readonly validateChange: (object: T, old: T) => readonly FieldError[];
+  /** Sent with every answer in a version that will go. */
+  readonly deprecationWarning?: string;
+}
+
 export interface Kind<T extends KubeObject = KubeObject> {
   readonly group: string;
   readonly version: string;
@@ -63,6 +75,10 @@ export interface Kind<T extends KubeObject = KubeObject> {
     readonly fromStored: (stored: KubeObject) => T;
     readonly toStored: (object: T) => KubeObject;
   };
+  /** Set for kinds that CustomResourceDefinitions add: what the schema table tells about all others. */
+  readonly custom?: CustomResource<T>;
+  /** Put on an object when its deletion begins; whoever takes it off has done what must be done before it goes. */
+  readonly cleanupFinalizer?: string;
 
   // The functions below get a private draft that they may write to; each is pure otherwise.
 

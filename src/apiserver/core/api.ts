@@ -3,6 +3,7 @@ import type { KindRegistry } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
+import { followDefinitions } from "../crd/definitions.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
@@ -10,10 +11,10 @@ import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
-import type { Api, TokenIssuer } from "../types.ts";
+import type { Api, RequestContext, TokenIssuer } from "../types.ts";
 import type { Core } from "./core.ts";
 import { create } from "./create.ts";
-import { remove, removeCollection } from "./delete.ts";
+import { remove, removeAuthorized, removeCollection } from "./delete.ts";
 import { get, list } from "./list.ts";
 import { patch } from "./patch.ts";
 import { answerReview } from "./reviews.ts";
@@ -35,6 +36,14 @@ export interface ApiOptions {
   readonly clusterDomain: string;
 }
 
+/** What the API server itself does, on behalf of nobody. */
+const apiserverContext = (): RequestContext => ({
+  user: { name: "system:apiserver", groups: ["system:masters", "system:authenticated"] },
+  userAgent: "kube-apiserver",
+  trusted: true,
+  warnings: [],
+});
+
 /** The API over a store. It holds no state of its own beyond indexes of the store, so it needs no closing. */
 export function createApi(options: ApiOptions): Api {
   const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
@@ -51,6 +60,13 @@ export function createApi(options: ApiOptions): Api {
   });
   const core: Core = { store, kinds, clock, log, authorizer, admission, tokens, rootCaPem, clusterDomain };
   followAggregation(store, log);
+  followDefinitions({
+    store,
+    kinds,
+    clock,
+    log,
+    remove: (kind, { key }) => removeAuthorized(core, apiserverContext(), kind, key, {}),
+  });
   return {
     authorizer,
     get: (context, kind, target) => get(core, context, kind, target),

@@ -20,18 +20,20 @@ export function decode(
   parameters: WriteParameters,
   schema: string = kind.schema,
 ): KubeObject {
-  if (context.trusted || schemaOf(schema) === undefined) return value as KubeObject;
+  if (context.trusted) return value as KubeObject;
   const policy = parameters.fieldValidation ?? "Warn";
-  const { object, errors, unknownFields } = decodeObject(value, schema, {
-    unknown: policy === "Ignore" ? "ignore" : "collect",
-  });
+  const { object, errors, unknownFields } = kind.custom
+    ? kind.custom.decode(value)
+    : decodeObject(value, schema, { unknown: policy === "Ignore" ? "ignore" : "collect" });
   const version = apiVersionOf(kind);
   if (errors.length > 0) {
     throw badRequest(
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${errors.join(", ")}`,
     );
   }
-  const complaints = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`);
+  const complaints = (policy === "Ignore" ? [] : unknownFields).map(
+    (field) => `unknown field ${JSON.stringify(field)}`,
+  );
   if (policy === "Strict" && complaints.length > 0) {
     const text = complaints.map((complaint) => `strict decoding error: ${complaint}`);
     throw badRequest(

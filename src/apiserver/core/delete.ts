@@ -44,6 +44,10 @@ export function planDeletion(
 ): DeletionPlan {
   const { metadata } = object;
   const finalizers = finalizersAfter(kind, metadata.finalizers ?? [], parameters);
+  const { cleanupFinalizer } = kind;
+  if (cleanupFinalizer && !metadata.deletionTimestamp && !finalizers.includes(cleanupFinalizer)) {
+    finalizers.push(cleanupFinalizer);
+  }
   const grace = graceOf(kind, object, parameters);
   if (metadata.deletionTimestamp && kind.deletionGraceSeconds && metadata.deletionGracePeriodSeconds !== undefined) {
     const left = metadata.deletionGracePeriodSeconds;

@@ -24,7 +24,8 @@ export function viewOf(kind: AnyKind, entry: Entry): Entry {
   if (!known) views.set(kind, (known = new WeakMap()));
   let view = known.get(entry);
   if (!view) {
-    view = entryOf(entry.key, kind.storage.fromStored(entry.object), entry.revision, entry.createRevision);
+    const object = kind.storage.fromStored(entry.object);
+    view = object === entry.object ? entry : entryOf(entry.key, object, entry.revision, entry.createRevision);
     known.set(entry, view);
   }
   return view;

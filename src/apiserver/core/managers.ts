@@ -26,7 +26,8 @@ function managerOf(context: RequestContext, parameters: WriteParameters): string
 }
 
 /** The parts of an object that have owners, as server-side apply walks them. */
-export const applySchemaOf = (kind: AnyKind): TypedSchema => builtinSchemaOf(kind.schema) ?? deducedSchema;
+export const applySchemaOf = (kind: AnyKind): TypedSchema =>
+  kind.custom?.applySchema ?? builtinSchemaOf(kind.schema) ?? deducedSchema;
 
 const statusFields: Fields = { "f:status": {} };
 const specFields: Fields = { "f:spec": {} };

@@ -10,6 +10,7 @@ import {
   notFound,
   staleResourceVersion,
 } from "../../machinery/errors.ts";
+import type { FieldError } from "../../machinery/errors.ts";
 import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
@@ -168,7 +169,7 @@ function prepare(
   const status = subresource === "status";
   const next = status ? withStatusOf(kind, old, draft) : draft;
   if (!status && subresource === "" && kind.subresources?.status) keepStatus(next, old);
-  if (!status) kind.defaults?.(next);
+  if (!status || kind.custom) kind.defaults?.(next);
   const request: AdmissionRequest = {
     operation: "UPDATE",
     kind,
@@ -189,19 +190,20 @@ function prepare(
   const errors = [
     ...validateMetadata(kind, next.metadata),
     ...validateMetadataUpdate(next, old),
-    ...(status
-      ? (kind.validateStatusUpdate?.(next, old) ?? [])
-      : [
-          ...(kind.validate?.(next) ?? []),
-          ...((subresource === "" ? kind.validateUpdate : kind.validateSubresourceUpdate?.[subresource])?.(next, old) ??
-            []),
-        ]),
+    ...changeErrors(kind, next, old, subresource),
   ];
   if (errors.length > 0) throw invalid(kind, next.metadata.name, errors);
   if (subresource === "" && kind.warnings) context.warnings.push(...kind.warnings(next));
   core.admission.validate(request);
   trackManagers(core, context, kind, next, old, parameters);
   return next;
+}
+
+function changeErrors(kind: AnyKind, next: KubeObject, old: KubeObject, subresource: string): readonly FieldError[] {
+  if (kind.custom) return kind.custom.validateChange(next, old);
+  if (subresource === "status") return kind.validateStatusUpdate?.(next, old) ?? [];
+  const validateChange = subresource === "" ? kind.validateUpdate : kind.validateSubresourceUpdate?.[subresource];
+  return [...(kind.validate?.(next) ?? []), ...(validateChange?.(next, old) ?? [])];
 }
 
 function keepSystemMetadata(metadata: ObjectMeta, old: ObjectMeta): void {
@@ -246,7 +248,7 @@ function bumpGeneration(kind: AnyKind, next: KubeObject, old: KubeObject): void 
   const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].some(
     (field) =>
       field !== "metadata" &&
-      field !== "status" &&
+      (field !== "status" || (kind.custom && !kind.subresources?.status)) &&
       !deepEqual(next[field as keyof KubeObject], old[field as keyof KubeObject]),
   );
   if (changed) next.metadata.generation = (old.metadata.generation ?? 0) + 1;

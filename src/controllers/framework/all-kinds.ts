@@ -9,8 +9,8 @@ const needed = ["delete", "get", "list", "patch", "watch"] as const;
 export function storedKinds(kinds: KindRegistry): AnyKind[] {
   const byCollection = new Map<string, AnyKind>();
   for (const kind of kinds.all()) {
-    if (kind.virtual || kind.storage || !needed.every((verb) => kind.verbs.includes(verb))) continue;
-    byCollection.set(collectionOf(kind), kind);
+    if (kind.virtual || (kind.storage && !kind.custom) || !needed.every((verb) => kind.verbs.includes(verb))) continue;
+    if (!byCollection.has(collectionOf(kind))) byCollection.set(collectionOf(kind), kind);
   }
   return [...byCollection.values()];
 }

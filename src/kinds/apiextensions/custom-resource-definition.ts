@@ -36,6 +36,7 @@ export const CustomResourceDefinition = defineKind<apiextensions.CustomResourceD
   shortNames: ["crd", "crds"],
   categories: ["api-extensions"],
   hasGeneration: true,
+  cleanupFinalizer: "customresourcecleanup.apiextensions.k8s.io",
   subresources: { status: true },
   columns: createdColumns,
   defaults: setDefaults,

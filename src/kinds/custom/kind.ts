@@ -1,0 +1,121 @@
+// From a version of a CustomResourceDefinition to a kind: all behaviour of a built-in kind, derived from its schema.
+import { applySchemaOfCustomResource } from "../apply-schema.ts";
+import type {
+  CustomResourceDefinition,
+  CustomResourceDefinitionNames,
+  CustomResourceDefinitionVersion,
+  JSONSchemaProps,
+} from "../generated/apiextensions.v1.ts";
+import { allVerbs, apiVersionOf, type Kind } from "../kind.ts";
+import { decodeObject, type Decoded } from "../schema.ts";
+import type { FieldError } from "../../machinery/errors.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import { columnsOf, scaleOf, selectorFieldOf } from "./columns.ts";
+import { withDefaults } from "./defaults.ts";
+import { pruneObject } from "./prune.ts";
+import { compileRules } from "./rules.ts";
+import { isObject, type Json } from "./schema.ts";
+import { schemaErrors } from "./validate.ts";
+
+export interface CustomKindOptions {
+  readonly definition: CustomResourceDefinition;
+  readonly version: CustomResourceDefinitionVersion;
+  /** The names that the server has accepted, which may be fewer than those that the definition asks for. */
+  readonly names: CustomResourceDefinitionNames;
+  /** No more objects may be created: the definition is being deleted. */
+  readonly terminating: boolean;
+}
+
+const open: JSONSchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+
+/** The kind of one version. Throws when the definition could not have passed validation. */
+export function customKind({ definition, version, names, terminating }: CustomKindOptions): Kind {
+  const { group, scope, versions } = definition.spec;
+  const schema = version.schema?.openAPIV3Schema ?? open;
+  const own = { group, version: version.name, kind: names.kind };
+  const storageVersion = versions.find(({ storage }) => storage) ?? version;
+  const hasStatus = version.subresources?.status !== undefined;
+  const scale = version.subresources?.scale;
+  const selectable = version.selectableFields ?? [];
+  const rules = compileRules(schema);
+  const judge = (object: KubeObject, old?: KubeObject): readonly FieldError[] => {
+    const errors = schemaErrors(object, schema, old);
+    return rules ? [...errors, ...rules(object, old, errors)] : errors;
+  };
+  return {
+    ...own,
+    plural: names.plural,
+    singular: names.singular || names.kind.toLowerCase(),
+    ...(names.shortNames?.length ? { shortNames: names.shortNames } : {}),
+    ...(names.categories?.length ? { categories: names.categories } : {}),
+    namespaced: scope === "Namespaced",
+    verbs: terminating ? allVerbs.filter((verb) => verb !== "create") : allVerbs,
+    schema: `${group}.${version.name}.${names.kind}`,
+    nameRule: "subdomain",
+    hasGeneration: true,
+    subresources: {
+      ...(hasStatus ? { status: true } : {}),
+      ...(scale ? { scale: scaleOf(scale)! } : {}),
+    },
+    ...(selectable.length
+      ? {
+          selectableFields: Object.fromEntries(
+            selectable.map(({ jsonPath }) => [jsonPath.replace(/^\./, ""), selectorFieldOf(jsonPath)]),
+          ),
+        }
+      : {}),
+    columns: columnsOf(version.additionalPrinterColumns),
+    storage: {
+      group,
+      plural: names.plural,
+      fromStored: (stored) => shaped(stored, apiVersionOf(own), schema),
+      toStored: (object) =>
+        storageVersion === version
+          ? object
+          : shaped(
+              object,
+              apiVersionOf({ group, version: storageVersion.name }),
+              storageVersion.schema?.openAPIV3Schema ?? open,
+            ),
+    },
+    custom: {
+      decode: (value) => decodeCustom(value, schema),
+      applySchema: applySchemaOfCustomResource(schema),
+      validateChange: (object, old) => judge(object, old),
+      ...(version.deprecated
+        ? { deprecationWarning: version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated` }
+        : {}),
+    },
+    defaults: (draft) => void Object.assign(draft, defaulted(draft, schema)),
+    prepareForCreate: (draft) => {
+      if (hasStatus) delete (draft as { status?: unknown }).status;
+    },
+    validate: (object) => judge(object),
+  };
+}
+
+/** Defaults never concern what every object has. */
+function defaulted(object: KubeObject, schema: JSONSchemaProps): KubeObject {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  return { ...(withDefaults(rest, schema) as object), apiVersion, kind, metadata };
+}
+
+/** The object in another version (only the name of the version changes), as that version's schema has it. */
+function shaped(object: KubeObject, apiVersion: string, schema: JSONSchemaProps): KubeObject {
+  const renamed = object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+  const pruned = pruneObject(renamed, schema).value as KubeObject;
+  return withDefaults(pruned, schema) as KubeObject;
+}
+
+function decodeCustom(value: unknown, schema: JSONSchemaProps): Decoded {
+  if (!isObject(value)) return { object: value, errors: ["the body is no object"], unknownFields: [] };
+  const pruned = pruneObject(value, schema);
+  const object = pruned.value as Json;
+  if (object.metadata === undefined) return { ...pruned, object };
+  const metadata = decodeObject(object.metadata, "meta.v1.ObjectMeta", { unknown: "collect" });
+  return {
+    object: metadata.object === object.metadata ? object : { ...object, metadata: metadata.object },
+    errors: [...pruned.errors, ...metadata.errors.map((error) => `metadata: ${error}`)],
+    unknownFields: [...pruned.unknownFields, ...metadata.unknownFields.map((field) => `metadata.${field}`)],
+  };
+}
