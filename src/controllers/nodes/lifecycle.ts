@@ -40,7 +40,7 @@ const managed = new Set(
   ),
 );
 
-/** The taints the node should have: its own, and those of its conditions. */
+/** The taints the node should have: its own, and those of its conditions. An evicting one says since when it is there. */
 export function taintsOf(node: Node, now: number): Taint[] {
   const known = node.spec?.taints ?? [];
   const wanted: Taint[] = [];
@@ -48,12 +48,15 @@ export function taintsOf(node: Node, now: number): Taint[] {
     const name = row[conditionOf(node, type)?.status ?? ""];
     if (!name) continue;
     wanted.push({ key: prefix + name, effect: "NoSchedule" });
-    if (type === "Ready") wanted.push({ key: prefix + name, effect: "NoExecute", timeAdded: formatTime(now) });
+    if (type === "Ready") wanted.push({ key: prefix + name, effect: "NoExecute" });
   }
   if (node.spec?.unschedulable) wanted.push({ key: `${prefix}unschedulable`, effect: "NoSchedule" });
   const same = (a: Taint, b: Taint) => a.key === b.key && a.effect === b.effect;
   const kept = known.filter((taint) => !managed.has(taint.key) || wanted.some((other) => same(taint, other)));
-  return [...kept, ...wanted.filter((taint) => !kept.some((other) => same(taint, other)))];
+  const all = [...kept, ...wanted.filter((taint) => !kept.some((other) => same(taint, other)))];
+  return all.map((taint) =>
+    taint.effect === "NoExecute" && !taint.timeAdded ? { ...taint, timeAdded: formatTime(now) } : taint,
+  );
 }
 
 /** Milliseconds until the node counts as silent; 0 or less when it does. */

@@ -56,6 +56,8 @@ test("taints follow the conditions; foreign taints stay", () => {
   assert.deepEqual(keys(node("True", { unschedulable: true })), ["unschedulable:NoSchedule"]);
   const kept = taintsOf(node("False", { taints: [old] }), now).find(({ effect }) => effect === "NoExecute");
   assert.equal(kept?.timeAdded, ago(60));
+  const [added] = taintsOf(node("True", { taints: [{ key: "mine", effect: "NoExecute" }] }), now);
+  assert.equal(added?.timeAdded, ago(0));
 });
 
 test("a pod stays as long as it tolerates every evicting taint", () => {
