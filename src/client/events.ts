@@ -29,6 +29,8 @@ const rememberedEvents = 1024;
 /** Events that wait to be written; more are dropped, so that an unreachable server costs no memory. */
 const longestQueue = 1000;
 const longestMessage = 1024;
+/** Events gather for so long: their writing must not compete with what they tell about, and one commit takes them all. */
+const gatherMs = 200;
 
 interface Remembered {
   readonly name: string;
@@ -45,6 +47,8 @@ export function createEventRecorder(client: Client, component: string, clock: Cl
     0,
   );
   let queued = 0;
+  let gathered = new Map<string, Occurrence>();
+  let cancelTimer: (() => void) | undefined;
   let tail: Promise<void> = Promise.resolve();
 
   function remember(key: string, entry: Remembered): void {
@@ -53,20 +57,10 @@ export function createEventRecorder(client: Client, component: string, clock: Cl
     if (remembered.size > rememberedEvents) remembered.delete(remembered.keys().next().value!);
   }
 
-  async function write(subject: EventSubject, type: string, reason: string, text: string, at: number): Promise<void> {
-    const message = text.length > longestMessage ? text.slice(0, longestMessage) : text;
-    const key = [
-      subject.metadata.uid,
-      subject.kind,
-      subject.metadata.name,
-      subject.fieldPath,
-      type,
-      reason,
-      message,
-    ].join("\n");
+  async function write(key: string, { subject, type, reason, message, at, times }: Occurrence): Promise<void> {
     const known = remembered.get(key);
     if (known) {
-      known.count++;
+      known.count += times;
       remember(key, known);
       try {
         const { name, namespace } = known;
@@ -80,24 +74,55 @@ export function createEventRecorder(client: Client, component: string, clock: Cl
         if (!isReason(error, "NotFound")) throw error;
       }
     }
-    const event = newEvent(subject, { type, reason, message, component, host, at, sequence: sequence++ });
-    remember(key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: 1 });
+    const event = newEvent(subject, { type, reason, message, component, host, at, times, sequence: sequence++ });
+    remember(key, { name: event.metadata.name!, namespace: event.metadata.namespace!, count: times });
     await client.create(eventKind, event);
+  }
+
+  /** Everything gathered is written side by side, each event once; the next lot comes after it. */
+  function writeGathered(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    const lot = gathered;
+    gathered = new Map();
+    tail = tail.then(async () => {
+      await Promise.allSettled([...lot].map(([key, occurrence]) => write(key, occurrence)));
+      queued -= lot.size;
+    });
   }
 
   return {
     event(subject, type, reason, message) {
-      if (queued >= longestQueue) return;
-      queued++;
-      const at = clock.now();
-      tail = tail
-        .then(() => write(subject, type, reason, message, at))
-        .catch(() => {})
-        .finally(() => queued--);
+      const occurrence = { subject, type, reason, message: message.slice(0, longestMessage), at: clock.now() };
+      const key = keyOfOccurrence(occurrence);
+      const earlier = gathered.get(key);
+      if (earlier) gathered.set(key, { ...occurrence, times: earlier.times + 1 });
+      else if (queued < longestQueue) {
+        queued++;
+        gathered.set(key, { ...occurrence, times: 1 });
+        cancelTimer ??= clock.after(gatherMs, writeGathered);
+      }
     },
-    flush: () => tail,
+    flush() {
+      writeGathered();
+      return tail;
+    },
   };
 }
+
+interface Occurrence {
+  readonly subject: EventSubject;
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  /** Of the last time, milliseconds since the epoch. */
+  readonly at: number;
+  readonly times: number;
+}
+
+/** What repetitions of an event have in common. */
+const keyOfOccurrence = ({ subject, type, reason, message }: Omit<Occurrence, "times">): string =>
+  [subject.metadata.uid, subject.kind, subject.metadata.name, subject.fieldPath, type, reason, message].join("\n");
 
 interface EventFacts {
   readonly type: string;
@@ -106,6 +131,7 @@ interface EventFacts {
   readonly component: string;
   readonly host: string | undefined;
   readonly at: number;
+  readonly times: number;
   readonly sequence: number;
 }
 
@@ -136,6 +162,6 @@ function newEvent(subject: EventSubject, facts: EventFacts): NewObject<Event> {
     reportingInstance: facts.host ?? "",
     firstTimestamp: time,
     lastTimestamp: time,
-    count: 1,
+    count: facts.times,
   };
 }
