@@ -27,4 +27,4 @@ if ! problem=$("$node" --version 2>&1); then
   DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends libatomic1" >/dev/null
 fi
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.cache/compile}"
-exec "$node" --disable-warning=ExperimentalWarning --max-semi-space-size=4 "$@"
+exec "$node" --disable-warning=ExperimentalWarning --max-semi-space-size=2 --v8-pool-size=2 "$@"
