@@ -156,7 +156,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       signal: stop.signal,
     });
     const { startControllers } = await import("./controllers/index.ts");
-    await startControllers({
+    const controllerMetrics = await startControllers({
       ...component("kube-controller-manager"),
       kinds,
       rootCaPem: pki.caPem,
@@ -164,7 +164,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
     });
     const { startScheduler } = await import("./scheduler/scheduler.ts");
-    await startScheduler(component("kube-scheduler"));
+    const schedulerMetrics = await startScheduler(component("kube-scheduler"));
+    server.metrics.addSource(controllerMetrics);
+    server.metrics.addSource(schedulerMetrics);
     onProgress("controllers and scheduler are running");
 
     if (network) {

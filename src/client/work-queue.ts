@@ -31,6 +31,8 @@ export class WorkQueue {
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   #scheduled = false;
+  /** Keys ever added, and those added again because their work failed. */
+  readonly counts = { adds: 0, retries: 0 };
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -49,6 +51,7 @@ export class WorkQueue {
 
   add(key: string): void {
     if (this.#options.signal.aborted) return;
+    this.counts.adds++;
     if (this.#working.has(key)) {
       this.#again.add(key);
       return;
@@ -100,6 +103,7 @@ export class WorkQueue {
     } catch (error) {
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
+      this.counts.retries++;
       if (!this.#options.signal.aborted) {
         // A refusal or two is everyday business (somebody else wrote first); anything else is worth a look.
         const level = error instanceof StatusError && failures <= 5 ? "debug" : "warn";

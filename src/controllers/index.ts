@@ -1,8 +1,10 @@
 // All controllers, one line each, and what starts them.
 import type { Client } from "../client/client.ts";
+import type { WorkQueue } from "../client/work-queue.ts";
 import type { KindRegistry } from "../kinds/registry.ts";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
+import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
 import { cronJob } from "./cronjob.ts";
 import { daemonSet } from "./daemonset/index.ts";
 import { deployment } from "./deployment/index.ts";
@@ -73,12 +75,33 @@ const controllersOf = ({
   volumeProtection,
 ];
 
-/** Starts all controllers; resolves when each watches what it needs. They run until the signal aborts. */
-export async function startControllers(options: ControllersOptions): Promise<void> {
+/**
+ * Starts all controllers; resolves when each watches what it needs, with what tells the state of their queues. They run
+ * until the signal aborts.
+ */
+export async function startControllers(options: ControllersOptions): Promise<MetricSource> {
   const environment = { ...options, client: options.client.as("kube-controller-manager") };
-  await Promise.all([
-    ...controllersOf(options).map((controller) => runController(controller, environment)),
+  const controllers = controllersOf(options).map(
+    async (controller) => [controller.name, await runController(controller, environment)] as const,
+  );
+  const [queues] = await Promise.all([
+    Promise.all(controllers),
     runGarbageCollector(environment),
     runNamespaceController(environment),
   ]);
+  return () => queueMetrics(queues);
+}
+
+function queueMetrics(queues: readonly (readonly [string, WorkQueue])[]): MetricFamily[] {
+  const family = (name: string, type: "counter" | "gauge", help: string, value: (queue: WorkQueue) => number) => ({
+    name,
+    type,
+    help,
+    samples: queues.map(([controller, queue]) => ({ labels: { name: controller }, value: value(queue) })),
+  });
+  return [
+    family("workqueue_depth", "gauge", "Keys that wait, are in work or are delayed.", ({ depth }) => depth),
+    family("workqueue_adds_total", "counter", "Keys added.", ({ counts }) => counts.adds),
+    family("workqueue_retries_total", "counter", "Keys added again after a failure.", ({ counts }) => counts.retries),
+  ];
 }

@@ -50,6 +50,13 @@ export class SchedulingQueue {
     return this.#pods.size;
   }
 
+  /** How many pods wait in each place. */
+  counts(): Readonly<Record<Waiting["place"], number>> {
+    const counts = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
+    for (const { place } of this.#pods.values()) counts[place]++;
+    return counts;
+  }
+
   has(uid: string): boolean {
     return this.#pods.has(uid);
   }

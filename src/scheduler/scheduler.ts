@@ -7,6 +7,7 @@ import type { Clock } from "../machinery/clock.ts";
 import { deepEqual } from "../machinery/equal.ts";
 import { isReason } from "../machinery/errors.ts";
 import type { Logger } from "../machinery/log.ts";
+import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
 import { keyOf } from "../machinery/object.ts";
 import { ClusterState, type NodeState } from "./cluster-state.ts";
 import { type Failure, findNode } from "./cycle.ts";
@@ -30,9 +31,11 @@ export interface SchedulerOptions {
   readonly schedulerName?: string;
 }
 
-/** Resolves when the scheduler has seen the cluster and is at work; it ends with the signal. */
-export async function startScheduler(options: SchedulerOptions): Promise<void> {
-  await new Scheduler(options).start();
+/** Resolves when the scheduler has seen the cluster and is at work, with its metrics; it ends with the signal. */
+export async function startScheduler(options: SchedulerOptions): Promise<MetricSource> {
+  const scheduler = new Scheduler(options);
+  await scheduler.start();
+  return () => scheduler.metrics();
 }
 
 /** Other work gets its turn after this much scheduling at a stretch. */
@@ -50,6 +53,7 @@ class Scheduler {
   readonly #cluster: ClusterState;
   readonly #queue: SchedulingQueue;
   readonly #nominations = new NominationBook();
+  readonly #outcomes = { scheduled: 0, unschedulable: 0, error: 0 };
   #running = false;
   #started = false;
   #start = 0;
@@ -95,6 +99,25 @@ class Scheduler {
     });
     this.#started = true;
     this.#run();
+  }
+
+  metrics(): MetricFamily[] {
+    const samples = (label: string, counts: Readonly<Record<string, number>>) =>
+      Object.entries(counts).map(([name, value]) => ({ labels: { [label]: name }, value }));
+    return [
+      {
+        name: "scheduler_pending_pods",
+        type: "gauge",
+        help: "Pods that wait for a node, by where they wait.",
+        samples: samples("queue", this.#queue.counts()),
+      },
+      {
+        name: "scheduler_schedule_attempts_total",
+        type: "counter",
+        help: "Attempts to place a pod, by their outcome.",
+        samples: samples("result", this.#outcomes),
+      },
+    ];
   }
 
   #onNode({ type, object, old }: Change<Node>): void {
@@ -167,9 +190,11 @@ class Scheduler {
         nominations: (node) => this.#nominations.on(node),
         start: this.#start++,
       });
+      this.#outcomes[decision.type === "fits" ? "scheduled" : "unschedulable"]++;
       if (decision.type === "fits") this.#place(info, decision.node, attempts);
       else this.#failed(info, decision.failure, attempts);
     } catch (error) {
+      this.#outcomes.error++;
       this.#log.error({ pod: keyOf(info.pod), error }, "scheduling failed");
       this.#queue.retry(info, attempts);
     }

@@ -59,6 +59,7 @@ const rootPaths = [
   "/.well-known/openid-configuration",
   "/api",
   "/apis",
+  "/debug/pprof",
   "/healthz",
   "/livez",
   "/metrics",

@@ -1,13 +1,6 @@
 // Counters of the API server under upstream's names, in the Prometheus text format.
+import type { MetricFamily, MetricSource, Sample } from "../../machinery/metrics.ts";
 import type { Store } from "../../store/store.ts";
-
-/** One metric with its samples; `labels` are written in the order given. */
-export interface MetricFamily {
-  readonly name: string;
-  readonly type: "counter" | "gauge";
-  readonly help: string;
-  readonly samples: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[];
-}
 
 export interface RequestLabels {
   readonly verb: string;
@@ -20,58 +13,96 @@ export interface RequestLabels {
 export interface Metrics {
   /** Requests whose response has not begun. */
   readonly inflight: number;
-  requestStarted(): void;
-  requestDone(labels: RequestLabels, code: number, seconds: number): void;
+  requestStarted(mutating: boolean): void;
+  requestDone(labels: RequestLabels, code: number, seconds: number, mutating: boolean): void;
+  /** Counts a watch until the returned function is called. */
+  watchStarted(labels: RequestLabels): () => void;
   /** Adds families that are collected at every scrape, for components that count for themselves. */
-  addSource(source: () => readonly MetricFamily[]): void;
+  addSource(source: MetricSource): void;
   render(): string;
 }
 
 const escapeLabel = (text: string) => text.replace(/[\\"\n]/g, (char) => (char === "\n" ? "\\n" : `\\${char}`));
 
-export function renderFamily({ name, type, help, samples }: MetricFamily): string {
+function renderFamily({ name, type, help, samples }: MetricFamily): string {
   const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
-  for (const { labels, value } of samples) {
+  for (const { labels, value, suffix = "" } of samples) {
     const pairs = Object.entries(labels ?? {}).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
-    lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`);
+    lines.push(`${name}${suffix}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`);
   }
   return `${lines.join("\n")}\n`;
 }
 
-interface Counted {
-  readonly labels: RequestLabels & { readonly code: string };
-  count: number;
+/** Upper bounds of the latency histogram in seconds, as upstream has them. */
+const bounds = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+] as const;
+
+interface Latency {
+  readonly labels: RequestLabels;
+  /** Requests per bucket, not yet summed up; the last one has no bound. */
+  readonly buckets: number[];
   seconds: number;
+}
+
+interface Counted<L> {
+  readonly labels: L;
+  count: number;
+}
+
+function latencySamples({ labels, buckets, seconds }: Latency): Sample[] {
+  let sum = 0;
+  const steps = buckets.map((count, i) => {
+    sum += count;
+    return { suffix: "_bucket", labels: { ...labels, le: String(bounds[i] ?? "+Inf") }, value: sum };
+  });
+  const own = { ...labels };
+  return [...steps, { suffix: "_sum", labels: own, value: seconds }, { suffix: "_count", labels: own, value: sum }];
+}
+
+const keyOf = ({ verb, group, version, resource, subresource }: RequestLabels) =>
+  `${verb} ${group}/${version}/${resource}/${subresource}`;
+
+/** The value under the key, made when it is not there. */
+function upsert<V>(map: Map<string, V>, key: string, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
 }
 
 /** Label values come from the kinds that exist and from HTTP, so the number of series is bounded. */
 export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
-  const requests = new Map<string, Counted>();
-  const sources: (() => readonly MetricFamily[])[] = [];
-  let inflight = 0;
-  const requestFamilies = (): MetricFamily[] => {
-    const all = [...requests.values()];
-    return [
-      {
-        name: "apiserver_request_total",
-        type: "counter",
-        help: "Requests answered, by verb, resource and HTTP code.",
-        samples: all.map(({ labels, count }) => ({ labels: { ...labels }, value: count })),
-      },
-      {
-        name: "apiserver_request_duration_seconds_sum",
-        type: "counter",
-        help: "Seconds until the response began, summed.",
-        samples: all.map(({ labels, seconds }) => ({ labels: { ...labels }, value: seconds })),
-      },
-      {
-        name: "apiserver_current_inflight_requests",
-        type: "gauge",
-        help: "Requests whose response has not begun.",
-        samples: [{ value: inflight }],
-      },
-    ];
-  };
+  const requests = new Map<string, Counted<RequestLabels & { readonly code: string }>>();
+  const latencies = new Map<string, Latency>();
+  const watches = new Map<string, Counted<RequestLabels>>();
+  const sources: MetricSource[] = [];
+  const inflight = { mutating: 0, readOnly: 0 };
+  const requestFamilies = (): MetricFamily[] => [
+    {
+      name: "apiserver_request_total",
+      type: "counter",
+      help: "Requests answered, by verb, resource and HTTP code.",
+      samples: [...requests.values()].map(({ labels, count }) => ({ labels: { ...labels }, value: count })),
+    },
+    {
+      name: "apiserver_request_duration_seconds",
+      type: "histogram",
+      help: "Seconds until the response began.",
+      samples: [...latencies.values()].flatMap(latencySamples),
+    },
+    {
+      name: "apiserver_current_inflight_requests",
+      type: "gauge",
+      help: "Requests whose response has not begun.",
+      samples: Object.entries(inflight).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
+    },
+    {
+      name: "apiserver_longrunning_requests",
+      type: "gauge",
+      help: "Watches that are open.",
+      samples: [...watches.values()].map(({ labels, count }) => ({ labels: { ...labels }, value: count })),
+    },
+  ];
   const storageFamilies = (): MetricFamily[] => [
     {
       name: "apiserver_storage_objects",
@@ -111,16 +142,23 @@ export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
   };
   return {
     get inflight() {
-      return inflight;
+      return inflight.mutating + inflight.readOnly;
     },
-    requestStarted: () => void inflight++,
-    requestDone(labels, code, seconds) {
-      inflight--;
-      const key = `${labels.verb} ${labels.group}/${labels.version}/${labels.resource}/${labels.subresource} ${code}`;
-      let counted = requests.get(key);
-      if (!counted) requests.set(key, (counted = { labels: { ...labels, code: String(code) }, count: 0, seconds: 0 }));
-      counted.count++;
-      counted.seconds += seconds;
+    requestStarted: (mutating) => void inflight[mutating ? "mutating" : "readOnly"]++,
+    requestDone(labels, code, seconds, mutating) {
+      inflight[mutating ? "mutating" : "readOnly"]--;
+      const key = keyOf(labels);
+      upsert(requests, `${key} ${code}`, () => ({ labels: { ...labels, code: String(code) }, count: 0 })).count++;
+      const buckets = () => Array.from({ length: bounds.length + 1 }, () => 0);
+      const latency = upsert(latencies, key, () => ({ labels, buckets: buckets(), seconds: 0 }));
+      latency.seconds += seconds;
+      const slot = bounds.findIndex((bound) => seconds <= bound);
+      latency.buckets[slot < 0 ? bounds.length : slot]!++;
+    },
+    watchStarted(labels) {
+      const watch = upsert(watches, keyOf(labels), () => ({ labels, count: 0 }));
+      watch.count++;
+      return () => void watch.count--;
     },
     addSource: (source) => void sources.push(source),
     render: () =>

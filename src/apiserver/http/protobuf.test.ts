@@ -47,7 +47,7 @@ test("lists come whole however long they are, and as metadata alone", async () =
   const plain = (await ask("GET", `${space}/configmaps`)).json();
   assert.equal(list.kind, "ConfigMapList");
   assert.deepEqual(list.metadata, plain.metadata);
-  const untyped = plain.items.map(({ apiVersion: _, kind: __, ...rest }: Record<string, unknown>) => rest);
+  const untyped = plain.items.map(({ apiVersion: _apiVersion, kind: _kind, ...rest }: Record<string, unknown>) => rest);
   assert.deepEqual(list.items, untyped);
   const accept = `${type};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1`;
   const partial = decode((await ask("GET", `${space}/configmaps?limit=1`, { headers: { accept } })).bytes);

@@ -15,6 +15,7 @@ import {
   type Outcome,
 } from "./exchange.ts";
 import { answerPath } from "./health.ts";
+import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
 import { answerResource } from "./resources.ts";
 import type { EdgeServices } from "./services.ts";
@@ -53,7 +54,8 @@ export function createRouter(options: RouterOptions): Router {
   };
   return async (request) => {
     const started = performance.now();
-    services.metrics.requestStarted();
+    const mutating = request.method !== "GET" && request.method !== "HEAD";
+    services.metrics.requestStarted(mutating);
     let info: RequestInfo | undefined;
     let outcome: Outcome;
     const warnings: string[] = [];
@@ -76,7 +78,11 @@ export function createRouter(options: RouterOptions): Router {
       outcome = withWarnings(errorResponse(error, request.headers.accept), warnings);
     }
     const code = outcome === upgraded ? 101 : outcome.status;
-    services.metrics.requestDone(labelsOf(services, info), code, (performance.now() - started) / 1000);
+    const labels = labelsOf(services, info);
+    services.metrics.requestDone(labels, code, (performance.now() - started) / 1000, mutating);
+    if (labels.verb === "WATCH" && code === 200 && !request.signal.aborted) {
+      request.signal.addEventListener("abort", services.metrics.watchStarted(labels), { once: true });
+    }
     return outcome;
   };
 }
@@ -134,7 +140,9 @@ async function answerOther(
   if (user !== anonymous) authorizePath(options.services, user, verb, request.path);
   if (request.method === "GET" || request.method === "HEAD") {
     const answer =
-      discovery.answer(request) ?? answerPath(options.services, request) ?? (await options.documents(request));
+      discovery.answer(request) ??
+      answerPath(options.services, request) ??
+      (await (options.documents(request) ?? answerProfile(request)));
     if (answer) return answer;
   }
   return pageNotFound();
