@@ -18,7 +18,10 @@ export async function status({ version, ...place }: Place & { version: string })
   const pid = runningPid(pidFileOf(place.dataDir));
   print([
     ["cluster", `${place.name} (Knarr ${version})`],
-    ["data", `${place.dataDir} (store ${megabytes(sizeOf(join(place.dataDir, "store.db")) + sizeOf(join(place.dataDir, "store.db-wal")))})`],
+    [
+      "data",
+      `${place.dataDir} (store ${megabytes(sizeOf(join(place.dataDir, "store.db")) + sizeOf(join(place.dataDir, "store.db-wal")))})`,
+    ],
     [
       "addresses",
       `pods ${settings.podCidr}, Services ${settings.serviceCidr}, DNS ${dns}, gateway ${gateway} on ${settings.bridge}`,

@@ -121,9 +121,9 @@ function farewell(cluster: Cluster, name: string, dataDir: string, controlPlaneO
     "  kubectl get nodes,pods -A",
     `or, without kubectl:`,
     `  ./knarr get nodes${which}`,
-    controlPlaneOnly
-      ? "No containers run here (--control-plane-only)."
-      : `  ./knarr apply -f examples/01-pod.yaml${which}`,
+    ...(controlPlaneOnly
+      ? ["No containers run here (--control-plane-only)."]
+      : [`  npm run images${which && ` --${which}`}`, `  ./knarr apply -f examples/01-pod.yaml${which}`]),
     "Ctrl-C stops Knarr; containers go on and are found again at the next start.",
   ].join("\n");
 }
