@@ -7,10 +7,15 @@ import type { Waiting } from "./status.ts";
 /** The sandbox could not be made. */
 export class SandboxError extends Error {}
 
-/** Fields that ask for something which this kubelet cannot give, and which must not be ignored. */
-export function unsupportedField({ hostUsers, resourceClaims }: PodSpec): string | undefined {
-  if (hostUsers === false) return "spec.hostUsers: false";
-  return resourceClaims?.length ? "spec.resourceClaims" : undefined;
+/** A field that asks for something which this kubelet cannot give, and which must not be ignored. */
+export function unsupportedField(spec: PodSpec): string | undefined {
+  if (spec.hostUsers === false) return "spec.hostUsers: false";
+  if (spec.resourceClaims?.length) return "spec.resourceClaims";
+  if (spec.securityContext?.supplementalGroupsPolicy === "Strict")
+    return "spec.securityContext.supplementalGroupsPolicy: Strict";
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const signalled = containers.find(({ lifecycle }) => lifecycle?.stopSignal);
+  return signalled && `lifecycle.stopSignal of container "${signalled.name}"`;
 }
 
 /** A runtime call failed while a container was made or started; `reason` is shown as its waiting reason. */
