@@ -93,17 +93,19 @@ async function deliver(
   streams: { error: SpdyStream; stdout: SpdyStream | undefined; stderr: SpdyStream | undefined },
   subprotocol: string,
 ): Promise<void> {
+  // Taken as it comes: the runtime resets its streams right after the verdict.
+  const verdict: Buffer[] = [];
+  const decided = new Promise<void>((resolve) => {
+    streams.error.on("data", (chunk: Buffer) => verdict.push(chunk));
+    streams.error.once("end", resolve).once("close", resolve);
+  });
   // An empty message tells the client that the streams are open.
   await send(
     socket,
     Uint8Array.of(streams.stdout ? channels.stdout : streams.stderr ? channels.stderr : channels.error),
   );
-  const verdict: Buffer[] = [];
-  const collect = async () => {
-    for await (const chunk of streams.error as AsyncIterable<Buffer>) verdict.push(chunk);
-  };
   await Promise.allSettled([
-    collect(),
+    decided,
     streams.stdout && forward(socket, streams.stdout, channels.stdout),
     streams.stderr && forward(socket, streams.stderr, channels.stderr),
   ]);
