@@ -59,6 +59,14 @@ export async function apiWith(...definitions: CustomResourceDefinition[]) {
     ...server,
     kindOf,
     define,
+    /** Replaces a definition, whatever version of it is stored. */
+    async redefine(definition: CustomResourceDefinition) {
+      const draft = structuredClone(definition);
+      const { name } = draft.metadata;
+      const current = api.get(asAdmin(), CustomResourceDefinition, { name, namespace: "" }).object;
+      draft.metadata.resourceVersion = current.metadata.resourceVersion;
+      await api.update(asAdmin(), CustomResourceDefinition, { name, namespace: "" }, draft, {});
+    },
     store,
     definition: (name = "crontabs.stable.example.com") =>
       store.get({ collection: "apiextensions.k8s.io/customresourcedefinitions", namespace: "", name })?.object as

@@ -6,11 +6,18 @@ import type {
   CustomResourceDefinitionNames,
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
+  JSONSchemaProps,
 } from "../generated/apiextensions.v1.ts";
 import { duplicate, forbiddenField, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
 import { dns1035LabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { clientConfigErrors } from "../admissionregistration/client-config.ts";
-import { each, type Errors, named, oneOf, optionallyOneOf, unchanged } from "../checks.ts";
+import { withDefaults } from "../custom/defaults.ts";
+import { compileJsonPath } from "../custom/json-path.ts";
+import { pruneObject } from "../custom/prune.ts";
+import { ruleErrors } from "../custom/rules.ts";
+import { itemsOf, valuesOf } from "../custom/schema.ts";
+import { valueErrors } from "../custom/validate.ts";
+import { each, eachEntry, type Errors, named, oneOf, optionallyOneOf, unchanged } from "../checks.ts";
 import { structuralErrors } from "./structural.ts";
 
 const columnTypes = ["integer", "number", "string", "boolean", "date"];
@@ -46,7 +53,13 @@ function columnErrors(column: CustomResourceColumnDefinition, at: string): Error
 
 function jsonPathErrors(field: string, jsonPath: string | undefined): Errors {
   if (!jsonPath) return [required(field)];
-  return /^[.[]/.test(jsonPath) ? [] : [invalidValue(field, jsonPath, "is an invalid path: must start with a dot")];
+  if (!/^[.[]/.test(jsonPath)) return [invalidValue(field, jsonPath, "is an invalid path: must start with a dot")];
+  try {
+    compileJsonPath(jsonPath);
+    return [];
+  } catch (error) {
+    return [invalidValue(field, jsonPath, `is an invalid path: ${(error as Error).message}`)];
+  }
 }
 
 /** The paths of the scale subresource: plain fields below spec or status. */
@@ -84,7 +97,7 @@ function versionErrors(version: CustomResourceDefinitionVersion, at: string): Er
   const selectable = version.selectableFields?.length ?? 0;
   return [
     ...errors,
-    ...(schema ? structuralErrors(schema, field) : [required(field, "schemas are required")]),
+    ...(schema ? schemaErrors(schema, field) : [required(field, "schemas are required")]),
     ...subresourcesErrors(version, path(at, "subresources", "scale")),
     ...each(path(at, "additionalPrinterColumns"), version.additionalPrinterColumns, (here, row) =>
       columnErrors(row, here),
@@ -97,6 +110,32 @@ function versionErrors(version: CustomResourceDefinitionVersion, at: string): Er
     ),
   ];
 }
+
+/** What needs a structural schema is looked at only when it is one. */
+function schemaErrors(schema: JSONSchemaProps, at: string): Errors {
+  const errors = structuralErrors(schema, at);
+  return errors.length > 0 ? errors : [...defaultErrors(schema, at), ...ruleErrors(schema, at)];
+}
+
+/** A default must be what the schema allows. */
+function defaultErrors(schema: JSONSchemaProps, at: string): Errors {
+  const items = itemsOf(schema);
+  const values = valuesOf(schema);
+  const field = path(at, "default");
+  const wanted = schema.default === undefined ? undefined : withDefaults(structuredClone(schema.default), schema);
+  const shaped = wanted === undefined ? undefined : pruneObject({ value: wanted }, wrapped(schema));
+  return [
+    ...(wanted === undefined ? [] : valueErrors(wanted, schema, field)),
+    ...(shaped?.unknownFields.length
+      ? [invalidValue(field, schema.default, "must not have unknown fields, found: " + shaped.unknownFields.join(", "))]
+      : []),
+    ...(items ? defaultErrors(items, path(at, "items")) : []),
+    ...(values ? defaultErrors(values, path(at, "additionalProperties")) : []),
+    ...eachEntry(path(at, "properties"), schema.properties, (here, child) => defaultErrors(child, here)),
+  ];
+}
+
+const wrapped = (schema: JSONSchemaProps): JSONSchemaProps => ({ type: "object", properties: { value: schema } });
 
 function conversionErrors(conversion: CustomResourceDefinitionSpec["conversion"]): Errors {
   const at = "spec.conversion";

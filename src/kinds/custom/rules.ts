@@ -1,7 +1,277 @@
-// placeholder
-import type { FieldError } from "../../machinery/errors.ts";
-import type { JSONSchemaProps } from "../generated/apiextensions.v1.ts";
+// The x-kubernetes-validations of a schema: CEL rules about values and about how they may change.
+// Follows kubernetes v1.36 apiextensions-apiserver/pkg/apiserver/schema/cel (validation.go, compilation.go: outcomes and texts).
+import { BudgetError } from "../../machinery/cel/budget.ts";
+import { celLibrary } from "../../machinery/cel/library.ts";
+import { compile, newEnvironment, type Program } from "../../machinery/cel/program.ts";
+import { declareType, type CelType } from "../../machinery/cel/types.ts";
+import { deepEqual } from "../../machinery/equal.ts";
+import type { FieldError, FieldErrorType } from "../../machinery/errors.ts";
+import { duplicate, forbiddenField, invalidValue, keyed, path, required } from "../../machinery/field.ts";
+import type { JSONSchemaProps, ValidationRule } from "../generated/apiextensions.v1.ts";
+import { isObject, itemsOf, memberOf, propertyOf, valuesOf } from "./schema.ts";
+import { correlation } from "./validate.ts";
+
+type Errors = FieldError[];
+
+/** Judges an object by its rules; `errors` are what the schema finds wrong already. */
 export type Rules = (object: unknown, old: unknown, errors: readonly FieldError[]) => readonly FieldError[];
-export function compileRules(_schema: JSONSchemaProps): Rules | undefined {
-  return undefined;
+
+/** Steps for all rules of one object, as upstream's limit of a request in proportion to that of a call. */
+const stepsPerObject = 10_000_000;
+const maxMessageBytes = 5 * 1024;
+
+/** A place in the schema with rules at it or below. */
+interface Place {
+  readonly schema: JSONSchemaProps;
+  readonly isRoot: boolean;
+  readonly rules: readonly ValidationRule[];
+  readonly properties: ReadonlyMap<string, Place>;
+  readonly values?: Place | undefined;
+  readonly items?: Place | undefined;
+  /** Made when the first object comes. */
+  compiled?: Compiled;
+}
+
+interface Compiled {
+  readonly type: CelType;
+  readonly rules: readonly CompiledRule[];
+}
+
+interface CompiledRule {
+  readonly rule: ValidationRule;
+  readonly usesOld: boolean;
+  readonly program?: Program;
+  readonly message?: Program;
+  /** Why there is no program. */
+  readonly error?: string;
+  /** Why there is no message program. */
+  readonly messageError?: string;
+}
+
+/** The rules of a schema; undefined when it has none, so that CEL need not be loaded. */
+export function compileRules(schema: JSONSchemaProps): Rules | undefined {
+  const root = placeOf(schema, true);
+  if (!root) return undefined;
+  return (object, old, errors) => {
+    if (errors.some(({ type }) => blocking.has(type))) return [uncheckedError];
+    const walk: Walk = { errors: [], left: stepsPerObject };
+    judge(root, object, old, "", walk);
+    return walk.errors;
+  };
+}
+
+const blocking = new Set<FieldErrorType>([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+
+const uncheckedError: FieldError = invalidValue(
+  "<nil>",
+  null,
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+);
+
+/** What keeps the rules of a schema from being compiled, under the paths of the definition. */
+export function ruleErrors(schema: JSONSchemaProps, at: string): Errors {
+  const root = placeOf(schema, true);
+  return root ? compileErrors(root, at) : [];
+}
+
+function compileErrors(place: Place, at: string): Errors {
+  const here = compiledOf(place).rules.flatMap(({ rule, error, messageError, usesOld }, i) => {
+    const field = path(at, "x-kubernetes-validations", i);
+    const errors: Errors = [];
+    if (error) errors.push(invalidValue(path(field, "rule"), rule.rule, error));
+    if (messageError) {
+      errors.push(invalidValue(path(field, "messageExpression"), rule.messageExpression, messageError));
+    }
+    if (rule.optionalOldSelf && !usesOld) {
+      errors.push(invalidValue(path(field, "optionalOldSelf"), true, "may not be set if oldSelf is not used in rule"));
+    }
+    if (rule.fieldPath && !schemaAt(place.schema, rule.fieldPath)) {
+      errors.push(invalidValue(path(field, "fieldPath"), rule.fieldPath, "does not refer to a valid field"));
+    }
+    return errors;
+  });
+  return [
+    ...here,
+    ...[...place.properties].flatMap(([name, child]) => compileErrors(child, keyed(path(at, "properties"), name))),
+    ...(place.values ? compileErrors(place.values, path(at, "additionalProperties")) : []),
+    ...(place.items ? compileErrors(place.items, path(at, "items")) : []),
+  ];
+}
+
+const fieldSteps = /\.([^.[\]]+)|\['((?:[^'\\]|\\.)+)'\]/gy;
+
+function schemaAt(schema: JSONSchemaProps, fieldPath: string): JSONSchemaProps | undefined {
+  let at: JSONSchemaProps | undefined = schema;
+  let end = 0;
+  for (const match of fieldPath.matchAll(fieldSteps)) {
+    at = at && memberOf(at, match[1] ?? match[2]!);
+    end = match.index + match[0].length;
+  }
+  return end === fieldPath.length ? at : undefined;
+}
+
+function placeOf(schema: JSONSchemaProps, isRoot: boolean): Place | undefined {
+  const properties = new Map<string, Place>();
+  for (const name of Object.keys(schema.properties ?? {})) {
+    const place = placeOf(propertyOf(schema, name)!, false);
+    if (place) properties.set(name, place);
+  }
+  const below = (child: JSONSchemaProps | undefined) => child && placeOf(child, false);
+  const values = below(valuesOf(schema));
+  const items = below(itemsOf(schema));
+  const rules = schema["x-kubernetes-validations"] ?? [];
+  if (rules.length === 0 && properties.size === 0 && !values && !items) return undefined;
+  return { schema, isRoot, rules, properties, values, items };
+}
+
+function compiledOf(place: Place): Compiled {
+  return (place.compiled ??= compilePlace(place));
+}
+
+function compilePlace({ schema, isRoot, rules }: Place): Compiled {
+  if (rules.length === 0) return { type: { name: "dyn", from: (value) => value }, rules: [] };
+  const base = newEnvironment();
+  const type = declareType(base, schema, "object", isRoot);
+  const self = base.registerVariable("self", type.name);
+  const plain = self.clone().registerVariable("oldSelf", type.name);
+  const optional = self.clone().registerVariable("oldSelf", `optional<${type.name}>`);
+  return {
+    type,
+    rules: rules.map((rule): CompiledRule => {
+      const environment = rule.optionalOldSelf ? optional : plain;
+      const made = attempt(() => compile(environment, rule.rule));
+      const message = rule.messageExpression ? attempt(() => compile(environment, rule.messageExpression!)) : undefined;
+      return {
+        rule,
+        usesOld: /\boldSelf\b/.test(withoutTexts(rule.rule)),
+        ...resultOf(made, "bool", "error", "program"),
+        ...(message ? resultOf(message, "string", "messageError", "message") : {}),
+      } as CompiledRule;
+    }),
+  };
+}
+
+/** The expression without its string literals. */
+const withoutTexts = (expression: string) => expression.replaceAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '""');
+
+function attempt(make: () => Program): Program | string {
+  try {
+    return make();
+  } catch (error) {
+    return `compilation failed: ${(error as Error).message}`;
+  }
+}
+
+function resultOf(made: Program | string, type: string, error: string, program: string): object {
+  if (typeof made === "string") return { [error]: made };
+  if (made.type === type || made.type === "dyn") return { [program]: made };
+  return { [error]: `must evaluate to a ${type}` };
+}
+
+interface Walk {
+  readonly errors: Errors;
+  /** Steps that are left for the object. */
+  left: number;
+}
+
+function judge(place: Place, value: unknown, old: unknown, at: string, walk: Walk): void {
+  if (value === undefined || value === null || walk.left < 0) return;
+  if (place.rules.length > 0) judgeHere(place, value, old ?? undefined, at, walk);
+  if (Array.isArray(value)) {
+    if (!place.items) return;
+    const correlate = correlation(place.schema, old);
+    for (const [i, item] of value.entries()) judge(place.items, item, correlate(item), path(at, i), walk);
+    return;
+  }
+  if (!isObject(value)) return;
+  const before = isObject(old) ? old : {};
+  for (const [name, child] of place.properties) judge(child, value[name], before[name], path(at, name), walk);
+  if (!place.values) return;
+  for (const [name, member] of Object.entries(value)) {
+    if (!propertyOf(place.schema, name)) judge(place.values, member, before[name], keyed(at, name), walk);
+  }
+}
+
+function judgeHere(place: Place, value: unknown, old: unknown, at: string, walk: Walk): void {
+  const { type, rules } = compiledOf(place);
+  const unchanged = old !== undefined && deepEqual(value, old);
+  const field = at || "<nil>";
+  const self = type.from(value);
+  const oldSelf = old === undefined ? undefined : type.from(old);
+  const say = (text: string) => walk.errors.push(invalidValue(field, place.schema.type, text));
+  for (const one of rules) {
+    const { rule, usesOld, program, error } = one;
+    if (usesOld && old === undefined && !rule.optionalOldSelf) continue;
+    // What does not change may stay as wrong as it is; only rules about the change itself still count.
+    if (!usesOld && unchanged) continue;
+    if (!program) {
+      say(`rule compile error: ${error}`);
+      continue;
+    }
+    const { Optional } = celLibrary();
+    const before = !rule.optionalOldSelf ? oldSelf : oldSelf === undefined ? Optional.none() : Optional.of(oldSelf);
+    const variables = before === undefined ? { self } : { self, oldSelf: before };
+    try {
+      const { value: holds, spent } = program.run(variables, Math.min(walk.left, stepsPerRule));
+      walk.left -= spent;
+      if (holds !== true) walk.errors.push(failure(one, variables, at, place.schema.type ?? ""));
+    } catch (problem) {
+      if (problem instanceof BudgetError) {
+        walk.left = -1;
+        say(
+          `'${problem.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${nameOf(rule)}`,
+        );
+        return;
+      }
+      say(`${(problem as Error).message} evaluating rule: ${nameOf(rule)}`);
+    }
+  }
+}
+
+const stepsPerRule = 1_000_000;
+const nameOf = ({ message, rule }: ValidationRule) => (message || rule).trim();
+
+function failure(
+  { rule, message }: CompiledRule,
+  variables: Readonly<Record<string, unknown>>,
+  at: string,
+  type: string,
+): FieldError {
+  const detail =
+    (message && messageOf(message, variables)) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
+  const field = `${at}${fieldPathText(rule.fieldPath, at)}` || "<nil>";
+  switch (rule.reason) {
+    case "FieldValueForbidden":
+      return forbiddenField(field, detail);
+    case "FieldValueRequired":
+      return required(field, detail);
+    case "FieldValueDuplicate":
+      return duplicate(field, type);
+    default:
+      return invalidValue(field, type, detail);
+  }
+}
+
+/** A rule's own path, below where the rule is. */
+function fieldPathText(fieldPath: string | undefined, at: string): string {
+  if (!fieldPath) return "";
+  const text = fieldPath.replaceAll(/\['((?:[^'\\]|\\.)+)'\]/g, "[$1]");
+  return at === "" ? text.replace(/^\./, "") : text;
+}
+
+/** The text of a message expression; undefined when it fails or gives none. */
+function messageOf(program: Program, variables: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    const { value } = program.run(variables);
+    const text = typeof value === "string" ? value.trim() : "";
+    return text === "" || text.includes("\n") || Buffer.byteLength(text) > maxMessageBytes ? undefined : text;
+  } catch {
+    return undefined;
+  }
 }
