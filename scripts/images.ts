@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { importImage } from "../src/kubelet/images/import.ts";
-import { buildDebianImage } from "../src/kubelet/images/debian.ts";
+import { buildDebianImage, type DebianImage } from "../src/kubelet/images/debian.ts";
 import type { ClusterSettings } from "../src/cluster.ts";
 import type { BuiltImage } from "../src/kubelet/images/oci.ts";
 import { run, runOrThrow } from "../src/host/run.ts";
@@ -75,12 +75,16 @@ CONF
 exec nginx -e stderr -c /tmp/nginx.conf
 `;
 
+/** Where images take Debian's busybox from, with a link for each of its applets. */
+export async function busyboxSource(): Promise<Pick<DebianImage, "root" | "links">> {
+  const root = await unpackPackages();
+  const applets = await busyboxApplets(root);
+  return { root, links: Object.fromEntries(applets.map((applet) => [`/usr/bin/${applet}`, "busybox"])) };
+}
+
 /** Builds all example images; takes a second or two once the packages are there. */
 export async function buildExampleImages(): Promise<BuiltImage[]> {
-  const from = await unpackPackages();
-  const busybox = busyboxApplets(from);
-  const applets = Object.fromEntries((await busybox).map((applet) => [`/usr/bin/${applet}`, "busybox"]));
-  const shell = { root: from, links: applets };
+  const shell = await busyboxSource();
   return [
     await buildDebianImage({
       ...shell,
@@ -101,7 +105,7 @@ export async function buildExampleImages(): Promise<BuiltImage[]> {
       ...shell,
       name: "knarr.dev/examples/redis:1",
       binaries: ["/bin/busybox", "/usr/bin/redis-check-rdb", "/usr/bin/redis-cli"],
-      links: { ...applets, "/usr/bin/redis-server": "redis-check-rdb" },
+      links: { ...shell.links, "/usr/bin/redis-server": "redis-check-rdb" },
       files: { "/data": null },
       entrypoint: [
         "redis-server",

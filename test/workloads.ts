@@ -11,7 +11,7 @@ import type { Container, ContainerStatus, PodSpec } from "../src/kinds/generated
 import type { KubeObject, ObjectMeta } from "../src/machinery/object.ts";
 import { buildDebianImage } from "../src/kubelet/images/debian.ts";
 import { importImage } from "../src/kubelet/images/import.ts";
-import { runOrThrow } from "../src/host/run.ts";
+import { busyboxSource } from "../scripts/images.ts";
 import { containerdSocket } from "../src/node.ts";
 import type { TestCluster } from "./harness.ts";
 
@@ -19,12 +19,11 @@ import type { TestCluster } from "./harness.ts";
 export const image = "knarr.dev/test-tools:1";
 
 export async function importTools({ settings }: Pick<TestCluster, "settings">): Promise<void> {
-  const { stdout } = await runOrThrow("busybox", ["--list"]);
-  const applets = stdout.split("\n").filter((applet) => applet && applet !== "busybox");
-  const links = Object.fromEntries(applets.map((applet) => [`/bin/${applet}`, "busybox"]));
+  const { root = "", links } = await busyboxSource();
   const tools = await buildDebianImage({
     name: image,
-    binaries: ["/usr/bin/busybox", process.execPath],
+    root,
+    binaries: ["/bin/busybox", process.execPath],
     links: { ...links, "/usr/bin/node": process.execPath },
     command: ["/bin/sh"],
   });

@@ -53,6 +53,7 @@ test("the sandbox takes the pod's namespaces and host ports", () => {
   assert.deepEqual(config.linux.securityContext!.namespaceOptions, { network: "POD", pid: "POD", ipc: "POD" });
   assert.equal(config.logDirectory, "/logs/ns_p_u");
   const host = sandboxConfig(pod({ hostNetwork: true, hostPID: true, hostIPC: true }), more);
+  assert.equal(host.hostname, "");
   assert.deepEqual(host.linux.securityContext!.namespaceOptions, { network: "NODE", pid: "NODE", ipc: "NODE" });
 });
 

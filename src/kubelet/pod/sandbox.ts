@@ -1,6 +1,5 @@
 // The CRI configuration of a pod's sandbox. Follows kubernetes v1.36 pkg/kubelet/kuberuntime/kuberuntime_sandbox.go
 // (generatePodSandboxConfig) and pkg/kubelet/network/dns/dns.go (GetPodDNS).
-import { hostname as machineName } from "node:os";
 import { join } from "node:path";
 import type { Pod, PodSpec } from "../../kinds/generated/core.v1.ts";
 import type { DNSConfig, NamespaceOption, PodSandboxConfig, PortMapping, SecurityProfile } from "../cri/types.ts";
@@ -26,11 +25,10 @@ export interface SandboxSettings {
 
 const longestHostname = 63;
 
-/** What `hostname` says inside the pod. Throws ConfigError when a full name was asked for that is too long. */
+/** What `hostname` says inside a pod with a network of its own. Throws ConfigError when a full name was asked for that is too long. */
 export function hostnameOf(pod: Pod, clusterDomain: string): string {
   const spec = specOf(pod);
   if (spec.hostnameOverride) return spec.hostnameOverride;
-  if (spec.hostNetwork) return machineName();
   const short = shortHostname(pod);
   if (!spec.setHostnameAsFQDN) return short;
   const full = fullHostname(pod, clusterDomain) ?? short;
@@ -139,7 +137,8 @@ export function sandboxConfig(pod: Pod, settings: SandboxSettings): PodSandboxCo
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   return {
     metadata: { name, uid, namespace, attempt: settings.attempt },
-    hostname: hostnameOf(pod, settings.clusterDomain),
+    // On the host network the machine keeps its own name: there is no other UTS namespace to set one in.
+    hostname: spec.hostNetwork ? "" : hostnameOf(pod, settings.clusterDomain),
     logDirectory: logDirectoryOf(pod, settings.logsDir),
     dnsConfig: dnsOf(pod, settings),
     portMappings: spec.hostNetwork ? [] : hostPorts(containers),
