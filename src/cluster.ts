@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { readCertificateRequest } from "./apiserver/auth/certificate-request.ts";
 import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
@@ -162,6 +163,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       rootCaPem: pki.caPem,
       storageDir: join(dataDir, "volumes"),
       removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
+      nodeUsage: (name) => nodes.get(name)?.usage(),
+      certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
     });
     const { startScheduler } = await import("./scheduler/scheduler.ts");
     const schedulerMetrics = await startScheduler(component("kube-scheduler"));

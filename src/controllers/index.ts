@@ -5,6 +5,8 @@ import type { KindRegistry } from "../kinds/registry.ts";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
+import { runAutoscaling, type AutoscalingOptions } from "./autoscaling/index.ts";
+import { certificateRequests, type CertificateSigner } from "./certificates.ts";
 import { cronJob } from "./cronjob.ts";
 import { daemonSet } from "./daemonset/index.ts";
 import { deployment } from "./deployment/index.ts";
@@ -41,14 +43,21 @@ export interface ControllersOptions {
   readonly storageDir: string;
   /** Removes the directory of a deleted local volume; the path is below `storageDir`. */
   readonly removeVolumeDirectory: (path: string, nodeName: string | undefined) => Promise<void>;
+  /** What runs on a node and how much it uses; without it autoscalers have no metrics. */
+  readonly nodeUsage?: AutoscalingOptions["nodeUsage"];
+  /** Signs certificate requests; without it they wait. */
+  readonly certificateSigner?: CertificateSigner;
 }
 
 const controllersOf = ({
+  client,
   clock,
+  certificateSigner,
   rootCaPem,
   storageDir,
   removeVolumeDirectory,
 }: ControllersOptions): readonly Controller[] => [
+  ...(certificateSigner ? [certificateRequests(client, certificateSigner, () => clock.now())] : []),
   claimProtection,
   cronJob,
   daemonSet,
@@ -81,15 +90,17 @@ const controllersOf = ({
  */
 export async function startControllers(options: ControllersOptions): Promise<MetricSource> {
   const environment = { ...options, client: options.client.as("kube-controller-manager") };
-  const controllers = controllersOf(options).map(
+  const controllers = controllersOf({ ...options, client: environment.client }).map(
     async (controller) => [controller.name, await runController(controller, environment)] as const,
   );
-  const [queues] = await Promise.all([
+  const { nodeUsage = () => undefined } = options;
+  const [queues, autoscaling] = await Promise.all([
     Promise.all(controllers),
+    runAutoscaling({ ...environment, nodeUsage }),
     runGarbageCollector(environment),
     runNamespaceController(environment),
   ]);
-  return () => queueMetrics(queues);
+  return () => queueMetrics([...queues, ["horizontal-pod-autoscaler", autoscaling]]);
 }
 
 function queueMetrics(queues: readonly (readonly [string, WorkQueue])[]): MetricFamily[] {

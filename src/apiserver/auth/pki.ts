@@ -50,7 +50,7 @@ export interface SignOptions {
 }
 
 /** The writer's dependency injection needs the reflection polyfill to be there before it. */
-async function loadX509() {
+export async function loadX509() {
   await import("reflect-metadata");
   return import("@peculiar/x509");
 }
