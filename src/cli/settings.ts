@@ -78,12 +78,11 @@ async function chooseSettings(name: string, dataDir: string): Promise<ClusterSet
   const others = otherClusters(name);
   const taken = new Set(Object.values(others).map(({ index }) => index));
   let index = 0;
-  while (index < maxClusters && (taken.has(index) || rangeInUse(index))) index++;
+  while (index < maxClusters && (taken.has(index) || rangeInUse(index) || bridgeInUse(index))) index++;
   if (index === maxClusters)
     throw new Error("no free address range for another cluster; remove one with `knarr reset`");
   mkdirSync(dirname(registryFile()), { recursive: true, mode: 0o700 });
   writeAtomically(registryFile(), { ...others, [name]: { dataDir, index } });
-  const bridge = index === 0 ? "knarr0" : `knarr${index}`;
   return {
     name,
     nodeName: hostname()
@@ -95,7 +94,7 @@ async function chooseSettings(name: string, dataDir: string): Promise<ClusterSet
     httpsPort: index === 0 ? 443 : 18443 + index,
     podCidr: `10.${podRange(index)}.0.0/16`,
     serviceCidr: `10.${serviceRange(index)}.0.0/16`,
-    bridge,
+    bridge: bridgeName(index),
     nftTable: `knarr-${name}`,
     cgroupRoot: `knarr-${name}`,
     clusterDomain: "cluster.local",
@@ -106,6 +105,9 @@ async function chooseSettings(name: string, dataDir: string): Promise<ClusterSet
 const podRange = (index: number) => 244 - index;
 const serviceRange = (index: number) => 96 + index;
 const maxClusters = 48;
+
+const bridgeName = (index: number) => `knarr${index}`;
+const bridgeInUse = (index: number) => existsSync(`/sys/class/net/${bridgeName(index)}`);
 
 function rangeInUse(index: number): boolean {
   const prefixes = [`10.${podRange(index)}.`, `10.${serviceRange(index)}.`];

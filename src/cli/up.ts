@@ -65,6 +65,9 @@ export async function up(options: { name: string; dataDir: string; version: stri
     log,
     controlPlaneOnly,
     onProgress: progress,
+  }).catch(async (error: NodeJS.ErrnoException & { port?: number }) => {
+    if (error.code !== "EADDRINUSE" || error.port === undefined) throw error;
+    throw new Error(await takenPort(error.port), { cause: error });
   });
   console.log(farewell(cluster, name, dataDir, controlPlaneOnly));
   await untilSignal();
@@ -108,6 +111,12 @@ function tee(...loggers: Logger[]): Logger {
     error: each("error"),
     child: (fields) => tee(...loggers.map((logger) => logger.child(fields))),
   };
+}
+
+async function takenPort(port: number): Promise<string> {
+  const { describePortHolder } = await import("../network/ports.ts");
+  const holder = describePortHolder(port) ?? "another process";
+  return `port ${port} of the API server is held by ${holder}; free it or choose another with --api-port`;
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2).padStart(6)} s`;
