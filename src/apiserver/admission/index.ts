@@ -1,6 +1,7 @@
 // The admission plugins in the order in which they run: what fills in before what counts and checks.
 import type { AdmissionPlugin } from "./chain.ts";
 import { certificateRequests } from "./certificates.ts";
+import { claimResize } from "./claim-resize.ts";
 import { defaultIngressClass, defaultStorageClass } from "./default-classes.ts";
 import { defaultTolerations } from "./default-tolerations.ts";
 import { limitRanger } from "./limit-ranger.ts";
@@ -25,6 +26,7 @@ export const admissionPlugins: readonly AdmissionPlugin[] = [
   defaultStorageClass,
   defaultIngressClass,
   storageInUse,
+  claimResize,
   podSecurity,
   certificateRequests,
   rbacEscalation,

@@ -19,6 +19,8 @@ const noProvisioner = "kubernetes.io/no-provisioner";
 export interface ClaimObserved {
   readonly claim: PersistentVolumeClaim;
   readonly storageClass: StorageClass | undefined;
+  /** The class that claims without one get; only of interest to those. */
+  readonly defaultClass?: StorageClass | undefined;
   /** The volume that the claim names. */
   readonly named: PersistentVolume | undefined;
   readonly volumes: readonly PersistentVolume[];
@@ -61,7 +63,11 @@ export function decideClaim(observed: ClaimObserved): Plan {
 }
 
 function unbound(observed: ClaimObserved): Action[] {
-  const { claim, storageClass, volumes, node } = observed;
+  const { claim, storageClass, defaultClass, volumes, node } = observed;
+  if (defaultClass) {
+    const patch = { spec: { storageClassName: defaultClass.metadata.name } };
+    return [{ type: "patch", kind: PersistentVolumeClaim, object: claim, patch }];
+  }
   const waits = storageClass?.volumeBindingMode === "WaitForFirstConsumer";
   const reserved = volumes.some((volume) => isClaimOf(volume, claim));
   if (waits && !claim.metadata.annotations?.[selectedNode] && !reserved) {
@@ -174,6 +180,16 @@ function expand({ claim, storageClass }: ClaimObserved, volume: PersistentVolume
   return actions;
 }
 
+/** An empty class means none, an absent one the default; claims made before there was a default get it later. */
+const lacksClass = ({ spec, metadata }: PersistentVolumeClaim): boolean =>
+  spec?.storageClassName === undefined &&
+  metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] === undefined;
+
+const newestDefault = (classes: readonly StorageClass[]): StorageClass | undefined =>
+  classes
+    .filter(({ metadata }) => metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true")
+    .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0];
+
 const keyOfClaim = (reference: { namespace?: string; name?: string } | undefined): string[] =>
   reference ? [`${reference.namespace}/${reference.name}`] : [];
 
@@ -195,7 +211,10 @@ export const persistentVolumeClaims = (storageDir: string): Controller =>
         caches
           .of(PersistentVolumeClaim)
           .list()
-          .filter(({ spec, status }) => spec?.storageClassName === metadata.name && status?.phase !== "Bound")
+          .filter(
+            ({ spec, status }) =>
+              (spec?.storageClassName ?? metadata.name) === metadata.name && status?.phase !== "Bound",
+          )
           .flatMap((claim) => keyOfClaim(claim.metadata)),
       ),
       maps(Node, (_node, caches) =>
@@ -215,6 +234,7 @@ export const persistentVolumeClaims = (storageDir: string): Controller =>
       return {
         claim,
         storageClass: storageClassName ? caches.of(StorageClass).get(storageClassName) : undefined,
+        defaultClass: lacksClass(claim) ? newestDefault(caches.of(StorageClass).list()) : undefined,
         named: name ? volumes.get(name) : undefined,
         volumes: name ? [] : volumes.list(),
         node: chosen ? caches.of(Node).get(chosen) : undefined,
