@@ -37,6 +37,14 @@ export interface Subresources<T extends KubeObject> {
   readonly special?: readonly string[];
 }
 
+export interface ForeignConversion {
+  readonly isReady: (stored: KubeObject) => boolean;
+  /** Gets stored objects ready to be seen. Throws StatusError. */
+  readonly prepare: (stored: readonly KubeObject[]) => Promise<void>;
+  /** Gets an object ready to be stored. Throws StatusError. */
+  readonly prepareStored: (object: KubeObject) => Promise<void>;
+}
+
 export interface CustomResource<T extends KubeObject> {
   /** Takes away what the schema does not declare; the input is not written to. */
   readonly decode: (value: unknown) => Decoded;
@@ -74,6 +82,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
     readonly plural: string;
     readonly fromStored: (stored: KubeObject) => T;
     readonly toStored: (object: T) => KubeObject;
+    /** Set when another party converts. Until an object is ready, the two above only rename its version. */
+    readonly foreign?: ForeignConversion;
   };
   /** Set for kinds that CustomResourceDefinitions add: what the schema table tells about all others. */
   readonly custom?: CustomResource<T>;

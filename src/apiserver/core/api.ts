@@ -1,5 +1,5 @@
 // Puts the core together: createApi is the one way in to everything that the API server does with objects.
-import type { KindRegistry } from "../../kinds/registry.ts";
+import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
@@ -11,10 +11,11 @@ import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
-import type { Api, RequestContext, TokenIssuer } from "../types.ts";
-import type { Core } from "./core.ts";
+import type { Api, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
+import { storeKey, type Core } from "./core.ts";
 import { create } from "./create.ts";
 import { remove, removeAuthorized, removeCollection } from "./delete.ts";
+import { prepareViews } from "./entries.ts";
 import { get, list } from "./list.ts";
 import { patch } from "./patch.ts";
 import { answerReview } from "./reviews.ts";
@@ -67,6 +68,11 @@ export function createApi(options: ApiOptions): Api {
     log,
     remove: (kind, { key }) => removeAuthorized(core, apiserverContext(), kind, key, {}),
   });
+  // What is written is based on the latest version; `replace` notices when that is no longer the one prepared here.
+  const prepared = async (kind: AnyKind, target: ObjectTarget) => {
+    const latest = store.latest(storeKey(kind, target));
+    if (latest) await prepareViews(kind, [latest]);
+  };
   return {
     authorizer,
     get: (context, kind, target) => get(core, context, kind, target),
@@ -77,14 +83,21 @@ export function createApi(options: ApiOptions): Api {
         : kind.virtual
           ? answerReview(core, context, kind, namespace, draft, parameters)
           : create(core, context, kind, namespace, draft, parameters),
-    update: (context, kind, target, draft, parameters) => update(core, context, kind, target, draft, parameters),
-    patch: (context, kind, target, type, value, parameters) =>
-      patch(core, context, kind, target, type, value, parameters),
+    update: async (context, kind, target, draft, parameters) => {
+      if (kind.storage?.foreign) await prepared(kind, target);
+      return update(core, context, kind, target, draft, parameters);
+    },
+    patch: async (context, kind, target, type, value, parameters) => {
+      if (kind.storage?.foreign) await prepared(kind, target);
+      return patch(core, context, kind, target, type, value, parameters);
+    },
     delete: (context, kind, target, parameters) => remove(core, context, kind, target, parameters),
     deleteCollection: (context, kind, parameters, options) =>
       removeCollection(core, context, kind, parameters, options),
     watch: (context, kind, parameters, sink) => watch(core, context, kind, parameters, sink),
-    special: (context, kind, target, subresource, method, body, options) =>
-      special(core, { context, kind, target, subresource, method, body, ...options }),
+    special: async (context, kind, target, subresource, method, body, options) => {
+      if (kind.storage?.foreign) await prepared(kind, target);
+      return special(core, { context, kind, target, subresource, method, body, ...options });
+    },
   };
 }

@@ -13,7 +13,7 @@ import { authorize } from "./authorize.ts";
 import { resourceOf, storeKey, Transaction, translate } from "./core.ts";
 import type { Core } from "./core.ts";
 import { checkIdentity, decode } from "./decode.ts";
-import { toStored, viewOf } from "./entries.ts";
+import { prepareViews, toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
 import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata } from "./metadata.ts";
@@ -58,7 +58,9 @@ export async function createDecoded(
       const object = admitNew(core, context, kind, draft, parameters, transaction, tries > 1);
       const key = storeKey(kind, { namespace: metadata.namespace ?? "", name: metadata.name });
       if (transaction.dryRun && core.store.latest(key)) throw new StoreError("exists", "exists");
+      if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(object);
       const entry = await transaction.commit(core.store, { type: "create", key, object: toStored(kind, object) });
+      if (kind.storage?.foreign) await prepareViews(kind, [entry]);
       return viewOf(kind, entry);
     } catch (error) {
       transaction.settle(false);

@@ -20,6 +20,9 @@ const views = new WeakMap<AnyKind, WeakMap<Entry, Entry>>();
 /** The entry as `kind` shows it: itself, unless another version of the kind stores the objects. */
 export function viewOf(kind: AnyKind, entry: Entry): Entry {
   if (!kind.storage) return entry;
+  if (kind.storage.foreign?.isReady(entry.object) === false) {
+    return entryOf(entry.key, kind.storage.fromStored(entry.object), entry.revision, entry.createRevision);
+  }
   let known = views.get(kind);
   if (!known) views.set(kind, (known = new WeakMap()));
   let view = known.get(entry);
@@ -30,6 +33,10 @@ export function viewOf(kind: AnyKind, entry: Entry): Entry {
   }
   return view;
 }
+
+/** Resolves when `kind` can show the entries; at once for all kinds that need no other party for it. Throws StatusError. */
+export const prepareViews = async (kind: AnyKind, entries: readonly Entry[]): Promise<void> =>
+  kind.storage?.foreign?.prepare(entries.map(({ object }) => object));
 
 /** The same for an event. */
 export function viewOfEvent(kind: AnyKind, event: StoreEvent): StoreEvent {

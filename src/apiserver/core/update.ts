@@ -13,7 +13,7 @@ import {
 import type { FieldError } from "../../machinery/errors.ts";
 import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
-import type { Entry } from "../../store/store.ts";
+import { StoreError, type Entry } from "../../store/store.ts";
 import type { AdmissionRequest } from "../admission/chain.ts";
 import type { ObjectTarget, RequestContext, WriteParameters } from "../types.ts";
 import { authorize } from "./authorize.ts";
@@ -22,7 +22,7 @@ import type { Core } from "./core.ts";
 import { create } from "./create.ts";
 import { checkIdentity, decode, isBuiltin } from "./decode.ts";
 import { isHeartbeat } from "./heartbeat.ts";
-import { cloneJson, toStored, viewOf } from "./entries.ts";
+import { cloneJson, prepareViews, toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
 import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
@@ -111,6 +111,9 @@ export async function replace(
   draft: KubeObject,
   parameters: TrackedParameters,
 ): Promise<Entry> {
+  if (kind.storage?.foreign?.isReady(current.object) === false) {
+    throw new StoreError("conflict", "the object changed while it was converted");
+  }
   const view = viewOf(kind, current);
   const old = view.object;
   checkPreconditions(kind, draft.metadata, old.metadata);
@@ -119,6 +122,7 @@ export async function replace(
     const next = prepare(core, context, kind, draft, old, parameters, transaction);
     if (isSame(next, old)) return view;
     const { key, revision } = current;
+    if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(next);
     const object = toStored(kind, next);
     const entry = isFinished(kind, next, old)
       ? await transaction.commit(core.store, { type: "delete", key, expectedRevision: revision, object }, current)
@@ -133,6 +137,7 @@ export async function replace(
           },
           current,
         );
+    if (kind.storage?.foreign) await prepareViews(kind, [entry]);
     return viewOf(kind, entry);
   } finally {
     transaction.settle(false);

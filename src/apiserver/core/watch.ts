@@ -8,7 +8,7 @@ import type { Api, RequestContext, WatchParameters } from "../types.ts";
 import { authorize } from "./authorize.ts";
 import { resourceOf } from "./core.ts";
 import type { Core } from "./core.ts";
-import { atRevision, viewOfEvent } from "./entries.ts";
+import { atRevision, prepareViews, viewOfEvent } from "./entries.ts";
 import { expiredVersion, listSelected, parseVersion, tooLargeVersion } from "./list.ts";
 import { selectionOf } from "./selection.ts";
 import type { Selection } from "./selection.ts";
@@ -36,17 +36,44 @@ export function watch(
   const initial = parameters.sendInitialEvents ?? fromNow;
   const after = initial ? sendInitial(core, kind, parameters, selection, sink) : fromNow ? core.store.revision : asked;
   const namespace = parameters.namespace || selection.namespace || undefined;
-  const listener = (events: readonly StoreEvent[]) => {
+  const deliver = (events: readonly StoreEvent[]) => {
     const seen = selectEvents(kind, selection, events);
     if (seen.length > 0) sink.onEvents(seen);
   };
+  const state = { closed: false };
+  const listener = kind.storage?.foreign ? inTurn(kind, state, deliver, sink) : deliver;
   try {
     const query = { collection: collectionOf(kind), after, ...(namespace ? { namespace } : {}) };
-    return core.store.watch(query, listener);
+    const subscription = core.store.watch(query, listener);
+    return {
+      close() {
+        state.closed = true;
+        subscription.close();
+      },
+    };
   } catch (error) {
     if (error instanceof StoreError && error.code === "compacted") throw expiredVersion(asked, core);
     throw error;
   }
+}
+
+/** Delivers events in their order, each batch when its objects are ready to be seen. */
+function inTurn(
+  kind: AnyKind,
+  state: { readonly closed: boolean },
+  deliver: (events: readonly StoreEvent[]) => void,
+  sink: Sink,
+): typeof deliver {
+  let turn: Promise<unknown> = Promise.resolve();
+  return (events) => {
+    const entries = events.flatMap(({ entry, previous }) => (previous ? [entry, previous] : [entry]));
+    turn = turn
+      .then(() => prepareViews(kind, entries))
+      .then(
+        () => state.closed || deliver(events),
+        (error: unknown) => state.closed || sink.onEnd(error),
+      );
+  };
 }
 
 /** Delivers what is there as ADDED; returns the revision of the listing. */

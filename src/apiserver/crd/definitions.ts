@@ -8,6 +8,7 @@ import { deepEqual } from "../../machinery/equal.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { StoreError, type Entry, type Store } from "../../store/store.ts";
 import { createCleanup, definitionsCollection, type Cleanup, type RemoveObject } from "./cleanup.ts";
+import { converterOf } from "./conversion.ts";
 import { decideNames, takenBy, withConditions, type NameDecision } from "./names.ts";
 
 export interface DefinitionsOptions {
@@ -61,7 +62,7 @@ function take(state: State, entry: Entry<CustomResourceDefinition>): void {
   state.followed.set(name, next);
   if (known?.basis !== basis) {
     try {
-      next.rows = decision.established ? rowsOf(definition, decision) : [];
+      next.rows = decision.established ? rowsOf(state, definition, decision) : [];
     } catch (error) {
       state.log.error({ error, definition: name }, "a CustomResourceDefinition cannot be served");
       next.rows = [];
@@ -106,11 +107,12 @@ function takenNames({ followed, kinds }: State, { metadata, spec }: CustomResour
   ]);
 }
 
-function rowsOf(definition: CustomResourceDefinition, { accepted }: NameDecision): Kind[] {
+function rowsOf({ store }: State, definition: CustomResourceDefinition, { accepted }: NameDecision): Kind[] {
+  const converter = converterOf(definition, store);
   const terminating = definition.metadata.deletionTimestamp !== undefined;
   return definition.spec.versions
     .filter(({ served }) => served)
-    .map((version) => customKind({ definition, version, names: accepted, terminating }));
+    .map((version) => customKind({ definition, version, names: accepted, terminating, converter }));
 }
 
 /** New rows stand in for old ones of the same version without a gap. */

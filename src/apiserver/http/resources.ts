@@ -1,10 +1,11 @@
 // The generic verbs over HTTP: one function per verb, the same for every kind.
 import type { PatchType } from "../../client/client.ts";
-import { apiVersionOf } from "../../kinds/kind.ts";
+import { apiVersionOf, collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, methodNotSupported, unsupportedMediaType } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
+import { prepareViews } from "../core/entries.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
 import {
   decodeBody,
@@ -48,7 +49,18 @@ export function answerResource(call: ResourceCall): EdgeResponse | Promise<EdgeR
   const needsNamespace = info.verb === "create" && kind.namespaced && !info.namespace && !kind.virtual;
   if (!verb || (needsName && !info.name) || needsNamespace)
     throw methodNotSupported({ group: kind.group, resource: kind.plural }, info.verb);
-  return verb(call);
+  return kind.storage?.foreign && readVerbs.has(info.verb) ? prepareReads(call).then(() => verb(call)) : verb(call);
+}
+
+const readVerbs: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+
+/** Objects that another party converts are converted before they are read. */
+async function prepareReads({ services, kind, info }: ResourceCall): Promise<void> {
+  const { entries } = services.store.list(
+    collectionOf(kind),
+    kind.namespaced ? info.namespace || undefined : undefined,
+  );
+  await prepareViews(kind, info.name ? entries.filter(({ key }) => key.name === info.name) : entries);
 }
 
 const verbRows: Readonly<Record<string, (call: ResourceCall) => EdgeResponse | Promise<EdgeResponse>>> = {

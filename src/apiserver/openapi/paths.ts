@@ -45,6 +45,8 @@ const patches = [
   "application/apply-patch+yaml",
 ];
 
+const customPatches = patches.filter((type) => !type.includes("strategic"));
+
 const collectionOperations: Readonly<Record<string, Operation>> = {
   list: { method: "get", action: "list", query: listQuery, list: true },
   create: { method: "post", action: "post", query: writeQuery, consumes: json },
@@ -90,7 +92,9 @@ function parameter(flavor: Flavor, place: "path" | "query", name: string, type: 
 }
 
 function operationOf(kind: AnyKind, operation: Operation, path: string, flavor: Flavor): Schema {
-  const { method, action, query, consumes, list } = operation;
+  const { method, action, query, list } = operation;
+  // Clients choose how to patch by this list.
+  const consumes = kind.custom && method === "patch" ? customPatches : operation.consumes;
   const reference = (name: string) => ({ $ref: `${flavor.prefix}${name}` });
   const own = kindDefinitionName(kind);
   const isPatch = method === "patch";

@@ -6,7 +6,7 @@ import type {
   CustomResourceDefinitionVersion,
   JSONSchemaProps,
 } from "../generated/apiextensions.v1.ts";
-import { allVerbs, apiVersionOf, type Kind } from "../kind.ts";
+import { allVerbs, apiVersionOf, type ForeignConversion, type Kind } from "../kind.ts";
 import { decodeObject, type Decoded } from "../schema.ts";
 import type { FieldError } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
@@ -17,6 +17,12 @@ import { compileRules } from "./rules.ts";
 import { isObject, type Json } from "./schema.ts";
 import { schemaErrors } from "./validate.ts";
 
+/** Somebody who converts between versions and remembers the outcome. */
+export interface Converter {
+  readonly known: (object: KubeObject, apiVersion: string) => KubeObject | undefined;
+  readonly prepare: (objects: readonly KubeObject[], apiVersion: string) => Promise<void>;
+}
+
 export interface CustomKindOptions {
   readonly definition: CustomResourceDefinition;
   readonly version: CustomResourceDefinitionVersion;
@@ -24,16 +30,19 @@ export interface CustomKindOptions {
   readonly names: CustomResourceDefinitionNames;
   /** No more objects may be created: the definition is being deleted. */
   readonly terminating: boolean;
+  /** For the Webhook strategy; without it only the name of the version changes. */
+  readonly converter?: Converter | undefined;
 }
 
 const open: JSONSchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 
 /** The kind of one version. Throws when the definition could not have passed validation. */
-export function customKind({ definition, version, names, terminating }: CustomKindOptions): Kind {
+export function customKind({ definition, version, names, terminating, converter }: CustomKindOptions): Kind {
   const { group, scope, versions } = definition.spec;
   const schema = version.schema?.openAPIV3Schema ?? open;
   const own = { group, version: version.name, kind: names.kind };
   const storageVersion = versions.find(({ storage }) => storage) ?? version;
+  const stored = apiVersionOf({ group, version: storageVersion.name });
   const hasStatus = version.subresources?.status !== undefined;
   const scale = version.subresources?.scale;
   const selectable = version.selectableFields ?? [];
@@ -68,15 +77,12 @@ export function customKind({ definition, version, names, terminating }: CustomKi
     storage: {
       group,
       plural: names.plural,
-      fromStored: (stored) => shaped(stored, apiVersionOf(own), schema),
+      fromStored: (stored) => shaped(stored, apiVersionOf(own), schema, converter),
       toStored: (object) =>
         storageVersion === version
           ? object
-          : shaped(
-              object,
-              apiVersionOf({ group, version: storageVersion.name }),
-              storageVersion.schema?.openAPIV3Schema ?? open,
-            ),
+          : shaped(object, stored, storageVersion.schema?.openAPIV3Schema ?? open, converter),
+      ...(converter ? { foreign: foreignConversion(converter, apiVersionOf(own), stored) } : {}),
     },
     custom: {
       decode: (value) => decodeCustom(value, schema),
@@ -100,9 +106,21 @@ function defaulted(object: KubeObject, schema: JSONSchemaProps): KubeObject {
   return { ...(withDefaults(rest, schema) as object), apiVersion, kind, metadata };
 }
 
-/** The object in another version (only the name of the version changes), as that version's schema has it. */
-function shaped(object: KubeObject, apiVersion: string, schema: JSONSchemaProps): KubeObject {
-  const renamed = object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+const foreignConversion = (converter: Converter, own: string, stored: string): ForeignConversion => ({
+  isReady: (object) => object.apiVersion === own || converter.known(object, own) !== undefined,
+  prepare: (objects) => converter.prepare(objects, own),
+  prepareStored: (object) => converter.prepare([object], stored),
+});
+
+/** The object in another version, as that version's schema has it. */
+function shaped(
+  object: KubeObject,
+  apiVersion: string,
+  schema: JSONSchemaProps,
+  converter: Converter | undefined,
+): KubeObject {
+  const renamed =
+    object.apiVersion === apiVersion ? object : (converter?.known(object, apiVersion) ?? { ...object, apiVersion });
   const pruned = pruneObject(renamed, schema).value as KubeObject;
   return withDefaults(pruned, schema) as KubeObject;
 }
