@@ -27,6 +27,8 @@ export interface WriteParameters {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: "Ignore" | "Warn" | "Strict";
+  /** Paths of keys that the body gives more than once, for field validation to complain about. */
+  readonly duplicateFields?: readonly string[];
   readonly subresource?: string;
   /** Server-side apply only. */
   readonly force?: boolean;

@@ -31,16 +31,16 @@ export function decode(
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${errors.join(", ")}`,
     );
   }
-  const complaints = (policy === "Ignore" ? [] : unknownFields).map(
-    (field) => `unknown field ${JSON.stringify(field)}`,
-  );
+  const complaints =
+    policy === "Ignore"
+      ? []
+      : [
+          ...unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`),
+          ...(parameters.duplicateFields ?? []).map((field) => `duplicate field ${JSON.stringify(field)}`),
+        ];
   if (policy === "Strict" && complaints.length > 0) {
-    const text = complaints.map((complaint) => `strict decoding error: ${complaint}`);
     throw badRequest(
-      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${text[0]}${complaints
-        .slice(1)
-        .map((complaint) => `, ${complaint}`)
-        .join("")}`,
+      `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: strict decoding error: ${complaints.join(", ")}`,
     );
   }
   context.warnings.push(...complaints);

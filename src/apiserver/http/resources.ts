@@ -109,9 +109,9 @@ function watch(call: ResourceCall): EdgeResponse {
 async function create(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
-  const parameters = writeParameters(request.query, "CreateOptions");
   const decoded = await decodedBody(call);
-  const draft = objectOf(call, decoded, parameters);
+  const parameters = { ...writeParameters(request.query, "CreateOptions"), duplicateFields: decoded.duplicates };
+  const draft = objectOf(call, decoded);
   if (info.name) throw methodNotSupported({ group: kind.group, resource: kind.plural }, "create");
   return entryResponse(
     kind,
@@ -124,8 +124,10 @@ async function create(call: ResourceCall): Promise<EdgeResponse> {
 async function update(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
-  const parameters = writeParameters(request.query, "UpdateOptions", { subresource: info.subresource });
-  const draft = objectOf(call, await decodedBody(call), parameters);
+  const decoded = await decodedBody(call);
+  const options = writeParameters(request.query, "UpdateOptions", { subresource: info.subresource });
+  const parameters = { ...options, duplicateFields: decoded.duplicates };
+  const draft = objectOf(call, decoded);
   const name = draft.metadata?.name;
   if (name && name !== info.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
@@ -271,9 +273,7 @@ async function optionalBody({ request, services }: ResourceCall): Promise<unknow
 }
 
 /** The body as an object of the kind; its apiVersion and kind may be absent but not others. */
-function objectOf(call: ResourceCall, decoded: DecodedBody, parameters: WriteParameters): KubeObject {
-  const { kind } = call;
-  const { value } = decoded;
+function objectOf({ kind }: ResourceCall, { value }: DecodedBody): KubeObject {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     throw badRequest(`the object provided is unrecognized: it must be a ${kind.kind}`);
   }
@@ -284,11 +284,10 @@ function objectOf(call: ResourceCall, decoded: DecodedBody, parameters: WritePar
       `the API version and kind in the data (${object.apiVersion}, ${object.kind}) do not match the expected (${apiVersion}, ${kind.kind})`,
     );
   }
-  reportDuplicates(call, decoded, parameters);
   return { ...object, apiVersion, kind: kind.kind, metadata: object.metadata ?? {} };
 }
 
-/** Repeated keys are an error under strict field validation and a warning by default. */
+/** Repeated keys of a patch are an error under strict field validation and a warning by default. */
 function reportDuplicates(
   { kind, context }: ResourceCall,
   { duplicates }: DecodedBody,
