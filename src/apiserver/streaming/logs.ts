@@ -15,7 +15,8 @@ export async function logs(call: AuthorizedCall): Promise<Outcome> {
   const options = logOptions(request.query);
   const pod = podOf(call);
   const container = containerOf(pod, request.query.get("container"));
-  if (!pod.spec?.nodeName && !request.upgrade) return textLogs({ done: true, value: undefined });
+  if (!pod.spec?.nodeName && !request.upgrade)
+    return { status: 200, headers: { "content-type": "text/plain" }, body: "" };
   const { node } = podOnNode(call);
   const { signal } = request;
   const iterator = node.logs(container, { ...options, signal })[Symbol.asyncIterator]();

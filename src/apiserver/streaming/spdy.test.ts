@@ -9,6 +9,7 @@ import {
   dictionary,
   encodeDataHead,
   encodePing,
+  encodeSynReply,
   encodeSynStream,
   FrameDecoder,
   HeaderDecoder,
@@ -137,4 +138,16 @@ test("streams end when the connection does", async () => {
   there.end();
   assert.equal(await text(stream), "");
   await client.closed;
+});
+
+test("what arrived before the connection broke still reaches its reader", async () => {
+  const [ours, theirs] = duplexPair();
+  const connection = new SpdyConnection(ours, { role: "client" });
+  const stream = connection.open({ streamtype: "error" });
+  theirs.resume();
+  theirs.write(encodeSynReply(stream.id, false, new HeaderEncoder().encode({})));
+  theirs.write(Buffer.concat([encodeDataHead(stream.id, 7, false), Buffer.from("verdict")]));
+  await new Promise((resolve) => setImmediate(resolve));
+  ours.destroy(new Error("a write failed"));
+  assert.equal(await text(stream), "verdict");
 });

@@ -148,13 +148,14 @@ export class SpdyConnection {
   }
 
   async #run(): Promise<void> {
+    const chunks = receivedBy(this.#transport);
     try {
       const frames = new FrameDecoder();
       const read = async (chunk: Buffer) => {
         for (const frame of frames.push(chunk)) await this.#handle(frame);
       };
       if (this.#options.head?.length) await read(this.#options.head);
-      for await (const chunk of this.#transport as AsyncIterable<Buffer>) await read(chunk);
+      for await (const chunk of chunks) await read(chunk);
     } catch {
       // A broken or hostile peer: the streams below end, which is all there is to tell.
       this.#transport.destroy();
@@ -230,4 +231,39 @@ export class SpdyConnection {
     transport.on("drain", ready);
     transport.on("close", ready);
   }
+}
+
+/** So many chunks wait for their reader before the peer has to. */
+const maxWaitingChunks = 16;
+
+/**
+ * What a transport receives, up to the last byte. A stream drops what it has buffered when a write to it fails, and a
+ * runtime closes the connection right after its verdict: so the bytes are taken out of it as they come.
+ */
+function receivedBy(transport: Duplex): AsyncIterable<Buffer> {
+  const waiting: Buffer[] = [];
+  let ended = transport.destroyed || transport.readableEnded;
+  let wake = () => {};
+  const end = () => {
+    ended = true;
+    wake();
+  };
+  transport.once("end", end).once("close", end);
+  transport.on("data", (chunk: Buffer) => {
+    waiting.push(chunk);
+    if (waiting.length >= maxWaitingChunks) transport.pause();
+    wake();
+  });
+  return (async function* () {
+    for (;;) {
+      const chunk = waiting.shift();
+      if (chunk) yield chunk;
+      else if (ended) return;
+      else {
+        const woken = new Promise<void>((resolve) => (wake = resolve));
+        transport.resume();
+        await woken;
+      }
+    }
+  })();
 }
