@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { totalmem, tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildExampleImages } from "../scripts/images.ts";
-import { httpsClient } from "../src/client/https.ts";
+import { httpsClient, type Connection } from "../src/client/https.ts";
 import { clientFromKubeconfig } from "../src/client/kubeconfig.ts";
 import { wellKnownAddresses } from "../src/cluster.ts";
 import { Deployment, Pod } from "../src/kinds/index.ts";
@@ -44,7 +44,14 @@ function configsOf(scene: Scene, directory: string, name: string) {
   const pod: PodObject = {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name, namespace: "floor", uid: crypto.randomUUID(), labels: { app: "floor" } },
+    metadata: {
+      name,
+      namespace: "floor",
+      uid: crypto.randomUUID(),
+      labels: { app: "floor" },
+      resourceVersion: "",
+      creationTimestamp: "",
+    },
     spec: { containers: [container as Container], terminationGracePeriodSeconds: 0 },
   };
   const home = join(directory, name);
@@ -188,9 +195,9 @@ async function launchTimes(cluster: TestCluster): Promise<{ readyz: number; usab
 }
 
 /** Resolves when /readyz answers; asked every few milliseconds, because that is the precision of the result. */
-async function answering(connection: Parameters<typeof httpsClient>[0] extends infer O ? Omit<O, "component"> : never) {
+async function answering(connection: Connection): Promise<void> {
   for (;;) {
-    await using client = httpsClient({ ...(connection as Parameters<typeof httpsClient>[0]), component: "bench" });
+    await using client = httpsClient({ ...connection, component: "bench" });
     const answered = await client.request("GET", "/readyz").then(
       () => true,
       () => false,

@@ -23,7 +23,7 @@ function runTests(title: string, files: string[], flags: string[]): boolean {
   console.log(`\n── ${title}`);
   const args = [
     "--disable-warning=ExperimentalWarning",
-    "--max-semi-space-size=4",
+    "--max-semi-space-size=2",
     "--test",
     "--test-reporter=spec",
     ...flags,

@@ -1,5 +1,6 @@
 // knarr up: checks the machine, installs what is missing, starts the cluster in the foreground, says how to reach it.
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import type { Cluster, SettingsOverrides } from "../cluster.ts";
 import { runningPid, writePidFile } from "../host/child.ts";
@@ -70,6 +71,8 @@ export async function up(options: { name: string; dataDir: string; version: stri
     throw new Error(await takenPort(error.port), { cause: error });
   });
   console.log(farewell(cluster, name, dataDir, controlPlaneOnly));
+  // Node would keep what it has compiled only when it ends, and not when it is killed.
+  flushCompileCache();
   await untilSignal();
   console.log("\nstopping Knarr; containers stay (knarr down stops them)");
   await cluster[Symbol.asyncDispose]();
