@@ -3,11 +3,10 @@
 import { setImmediate } from "node:timers/promises";
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import { badRequest } from "../../machinery/errors.ts";
+import { badRequest, notAcceptable, type Status } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry, StoreEvent } from "../../store/store.ts";
 import type { ListResult } from "../types.ts";
-import type { Status } from "../../machinery/errors.ts";
 import { hasProtobuf } from "../protobuf/encode.ts";
 import type { EdgeRequest, EdgeResponse } from "./exchange.ts";
 import { jsonType } from "./exchange.ts";
@@ -44,6 +43,9 @@ export function encodingOf(
   }
   // Over a socket every message is a line of JSON.
   const representation = negotiate(accept, () => upgrade === undefined && hasProtobuf(kind.schema));
+  if (kind.virtual && representation.as !== "object") {
+    throw notAcceptable(`${kind.plural} have no metadata, so they cannot be shown as a ${representation.as}`);
+  }
   return { representation, include, pretty: isTrue(query.get("pretty")), now };
 }
 

@@ -1,0 +1,472 @@
+// What the conformance suite asks of the API itself, asked of an API server of its own over HTTPS: no node, no webhook,
+// no custom resource. Tests are named after the behaviours.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { json, text } from "node:stream/consumers";
+import { after, before, describe, test } from "node:test";
+import { readCertificateRequest } from "../src/apiserver/auth/certificate-request.ts";
+import { ensurePki, loadX509, type Pki } from "../src/apiserver/auth/pki.ts";
+import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
+import { createApi } from "../src/apiserver/core/api.ts";
+import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
+import { localClient } from "../src/apiserver/local.ts";
+import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
+import { httpsClient, type HttpsClient, type RawRequest } from "../src/client/https.ts";
+import { startControllers } from "../src/controllers/index.ts";
+import { builtinKinds } from "../src/kinds/index.ts";
+import { KindRegistry } from "../src/kinds/registry.ts";
+import { realClock } from "../src/machinery/clock.ts";
+import { StatusError } from "../src/machinery/errors.ts";
+import { silentLogger } from "../src/machinery/log.ts";
+import { openMemoryStore } from "../src/store/memory.ts";
+import type { Store } from "../src/store/store.ts";
+
+describe("the API as conformance sees it", { timeout: 120_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), "knarr-conformance-"));
+  const stop = new AbortController();
+  let server: ApiServer;
+  let store: Store;
+  let admin: HttpsClient;
+  let pki: Pki;
+
+  before(async () => {
+    const clock = realClock;
+    pki = await ensurePki(directory, { names: ["localhost"], addresses: ["127.0.0.1"], clock });
+    store = await openMemoryStore({ clock, freeze: true, historyEvents: 2000 });
+    const kinds = new KindRegistry(builtinKinds);
+    const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: "https://test" });
+    const shared = { store, clock, log: silentLogger, kinds, tokens };
+    const serviceCidr = "10.96.0.0/16";
+    const api = createApi({ ...shared, serviceCidr, rootCaPem: pki.caPem, clusterDomain: "cluster.local" });
+    await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr });
+    const client = localClient(api, store, kinds, "test");
+    server = await startApiServer({
+      ...shared,
+      api,
+      client,
+      pki,
+      listen: { host: "127.0.0.1", port: 0 },
+      nodes: () => undefined,
+      signal: stop.signal,
+      version: "test",
+    });
+    const metrics = await startControllers({
+      client,
+      kinds,
+      clock,
+      log: silentLogger,
+      signal: stop.signal,
+      rootCaPem: pki.caPem,
+      storageDir: "/storage",
+      removeVolumeDirectory: () => Promise.resolve(),
+      certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
+    });
+    server.metrics.addSource(metrics);
+    admin = httpsClient({
+      server: server.url,
+      caPem: pki.caPem,
+      credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem },
+      component: "conformance",
+    });
+  });
+  after(async () => {
+    await admin?.[Symbol.asyncDispose]();
+    stop.abort();
+    await server?.close();
+    await store?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const ask = async (method: string, path: string, body?: unknown, headers: RawRequest["headers"] = {}) => {
+    const answer = await admin.request(method, path, {
+      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    return (await json(answer.body)) as any;
+  };
+  const merge = (path: string, patch: unknown) =>
+    ask("PATCH", path, patch, { "content-type": "application/merge-patch+json" });
+  const refused = async (asked: Promise<unknown>): Promise<StatusError> => {
+    const error = await asked.then(
+      () => assert.fail("it was not refused"),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof StatusError, String(error));
+    return error;
+  };
+  const until = async (path: string, fits: (object: any) => boolean): Promise<any> => {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const object = await ask("GET", path).catch((error: unknown) => {
+        if (error instanceof StatusError && error.code === 404) return undefined;
+        throw error;
+      });
+      if (fits(object)) return object;
+      if (Date.now() > deadline) assert.fail(`${path} stayed ${JSON.stringify(object?.status)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  /** Events of a watch until there are `count`, each as `TYPE name`. */
+  const watch = async (path: string, count: number): Promise<{ type: string; object: any }[]> => {
+    const events: { type: string; object: any }[] = [];
+    const { body } = await admin.request("GET", path);
+    let rest = "";
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const lines = (rest + chunk.toString("utf8")).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) events.push(JSON.parse(line));
+      if (events.length >= count) break;
+    }
+    return events;
+  };
+  const names = (events: { type: string; object: any }[]) =>
+    events.map(({ type, object }) => `${type} ${object.metadata.name}`);
+
+  const space = "/api/v1/namespaces/default";
+  const configMap = (name: string, labels: Record<string, string>, data: Record<string, string> = {}) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, labels },
+    data,
+  });
+
+  test("watchers observe add, update and delete, restart from any version, and lose what stops matching", async () => {
+    const maps = `${space}/configmaps`;
+    const selector = "labelSelector=watch%3Done";
+    const first = await ask("POST", maps, configMap("watched", { watch: "one" }));
+    const changed = await merge(`${maps}/watched`, { data: { a: "1" } });
+    await merge(`${maps}/watched`, { metadata: { labels: { watch: "two" } } });
+    await merge(`${maps}/watched`, { data: { a: "2" } });
+    await merge(`${maps}/watched`, { metadata: { labels: { watch: "one" } } });
+    await ask("DELETE", `${maps}/watched`);
+    const version = Number(first.metadata.resourceVersion);
+    const all = await watch(`${maps}?watch=1&${selector}&resourceVersion=${version - 1}`, 5);
+    const wanted = ["ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"].map((type) => `${type} watched`);
+    assert.deepEqual(names(all), wanted);
+    const later = await watch(`${maps}?watch=1&${selector}&resourceVersion=${changed.metadata.resourceVersion}`, 3);
+    assert.deepEqual(names(later), wanted.slice(2));
+  });
+
+  test("concurrent watches receive events in the same order", async () => {
+    const maps = `${space}/configmaps`;
+    const { metadata } = await ask("GET", `${maps}?limit=1`);
+    const watches = Array.from({ length: 8 }, () =>
+      watch(`${maps}?watch=1&resourceVersion=${metadata.resourceVersion}`, 20),
+    );
+    await Promise.all(Array.from({ length: 20 }, (_, i) => ask("POST", maps, configMap(`order-${i}`, {}))));
+    const [first, ...others] = (await Promise.all(watches)).map(names);
+    for (const other of others) assert.deepEqual(other, first);
+  });
+
+  const template = (name: string) => ({
+    apiVersion: "v1",
+    kind: "PodTemplate",
+    metadata: { name },
+    template: { spec: { containers: [{ name: "test", image: "test" }] } },
+  });
+
+  test("lists come in chunks, also when the first version has been compacted away", async () => {
+    const templates = `${space}/podtemplates`;
+    for (let i = 0; i < 40; i++) await ask("POST", templates, template(`template-${String(i).padStart(2, "0")}`));
+    const seen: string[] = [];
+    let token: string | undefined = "";
+    let version: string | undefined;
+    do {
+      const page: any = await ask("GET", `${templates}?limit=17&continue=${encodeURIComponent(token)}`);
+      version ??= page.metadata.resourceVersion;
+      assert.equal(page.metadata.resourceVersion, version);
+      seen.push(...page.items.map(({ metadata }: any) => metadata.name));
+      token = page.metadata.continue;
+      if (token) assert.equal(page.metadata.remainingItemCount, 40 - seen.length);
+    } while (token);
+    assert.equal(new Set(seen).size, 40);
+
+    const { metadata } = await ask("GET", `${templates}?limit=10`);
+    for (let i = 0; store.compactedRevision <= Number(metadata.resourceVersion); i++) {
+      await merge(`${templates}/template-00`, { metadata: { labels: { i: String(i) } } });
+    }
+    const error = await refused(ask("GET", `${templates}?limit=10&continue=${encodeURIComponent(metadata.continue)}`));
+    assert.equal(error.status.reason, "Expired");
+    const next = (error.status.metadata as { continue?: string }).continue;
+    assert.ok(next);
+    const rest = await ask("GET", `${templates}?continue=${encodeURIComponent(next)}`);
+    assert.equal(rest.items.length, 30);
+    assert.equal(rest.items[0].metadata.name, "template-10");
+  });
+
+  test("tables page too, and what has no metadata cannot be a table", async () => {
+    const accept = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
+    const table = await ask("GET", `${space}/podtemplates?limit=2`, undefined, accept);
+    assert.equal(table.kind, "Table");
+    assert.equal(table.rows.length, 2);
+    assert.ok(table.metadata.continue);
+    const review = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SelfSubjectAccessReview",
+      spec: { resourceAttributes: { verb: "get", resource: "pods" } },
+    };
+    const error = await refused(ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, accept));
+    assert.equal(error.code, 406);
+  });
+
+  test("discovery locates every group version, its preferred one and its resources", async () => {
+    const { groups } = await ask("GET", "/apis");
+    assert.ok(groups.length >= 18);
+    for (const { name, versions, preferredVersion } of groups) {
+      assert.ok(versions.some(({ version }: any) => version === preferredVersion.version));
+      const group = await ask("GET", `/apis/${name}`);
+      assert.deepEqual(group.preferredVersion, preferredVersion);
+      for (const { groupVersion } of versions) {
+        const { resources } = await ask("GET", `/apis/${groupVersion}`);
+        assert.ok(resources.length > 0);
+      }
+    }
+  });
+
+  test("aggregated discovery answers to its Accept headers", async () => {
+    const type = (version: string) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+    for (const path of ["/api", "/apis"]) {
+      const answer = await admin.request("GET", path, { headers: { accept: `${type("v2")},application/json` } });
+      assert.match(String(answer.headers["content-type"]), /as=APIGroupDiscoveryList/);
+      const list = (await json(answer.body)) as any;
+      assert.equal(list.kind, "APIGroupDiscoveryList");
+      assert.equal(list.apiVersion, "apidiscovery.k8s.io/v2");
+      const plain = await ask("GET", path, undefined, { accept: "application/json" });
+      assert.equal(plain.kind, path === "/api" ? "APIVersions" : "APIGroupList");
+    }
+  });
+
+  test("strict field validation names unknown and duplicate fields of typed objects and their metadata", async () => {
+    const post = (body: string) =>
+      ask("POST", "/apis/apps/v1/namespaces/default/deployments?fieldValidation=Strict", body);
+    const rest = `"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a","image":"b"}]}}`;
+    const head = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"`;
+    const both = await refused(post(`${head}},"spec":{"unknownField":"foo","replicas":2,"replicas":3,${rest}}}`));
+    assert.match(
+      both.message,
+      /strict decoding error: unknown field "spec\.unknownField", duplicate field "spec\.replicas"/,
+    );
+    const meta = await refused(post(`${head},"unknownMeta":"foo"},"spec":{${rest}}}`));
+    assert.match(meta.message, /strict decoding error: unknown field "metadata\.unknownMeta"/);
+  });
+
+  test("namespaces take patches, updates, finalizers and status, and empty themselves when deleted", async () => {
+    const path = "/api/v1/namespaces/conformance";
+    await ask("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "conformance" } });
+    assert.equal((await merge(path, { metadata: { labels: { a: "b" } } })).metadata.labels.a, "b");
+    const read = await ask("GET", path);
+    const updated = await ask("PUT", path, { ...read, metadata: { ...read.metadata, annotations: { c: "d" } } });
+    assert.equal(updated.metadata.annotations.c, "d");
+    const condition = { type: "StatusPatch", status: "True", reason: "Test", message: "set", lastTransitionTime: null };
+    const patched = await merge(`${path}/status`, { status: { conditions: [condition] } });
+    assert.equal(patched.status.conditions[0].type, "StatusPatch");
+    const withFinalizer = { ...(await ask("GET", path)) };
+    withFinalizer.spec = { finalizers: [...withFinalizer.spec.finalizers, "example.com/wait"] };
+    assert.equal((await ask("PUT", `${path}/finalize`, withFinalizer)).spec.finalizers.length, 2);
+
+    const ports = [{ port: 80 }];
+    await ask("POST", `${path}/services`, {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "s" },
+      spec: { ports },
+    });
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: template("t").template.spec };
+    await until(`${path}/serviceaccounts/default`, (account) => account !== undefined);
+    await ask("POST", `${path}/pods`, pod);
+    await ask("DELETE", path);
+    const leaving = await until(path, ({ spec }) => !spec.finalizers.includes("kubernetes"));
+    assert.equal(leaving.status.phase, "Terminating");
+    assert.equal((await ask("GET", `${path}/services`)).items.length, 0);
+    await ask("PUT", `${path}/finalize`, { ...leaving, spec: { finalizers: [] } });
+    await until(path, (namespace) => namespace === undefined);
+  });
+
+  test("resource quotas are counted promptly and live from creation to deletion of a collection", async () => {
+    const quotas = `${space}/resourcequotas`;
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "q", labels: { q: "1" } } };
+    await ask("POST", quotas, { ...quota, spec: { hard: { secrets: "5", "count/replicasets.apps": "0" } } });
+    await until(`${quotas}/q`, ({ status }) => status?.used?.secrets === "0");
+    await ask("POST", `${space}/secrets`, { apiVersion: "v1", kind: "Secret", metadata: { name: "counted" } });
+    await until(`${quotas}/q`, ({ status }) => status.used.secrets === "1");
+    const spec = {
+      selector: { matchLabels: { a: "b" } },
+      template: { metadata: { labels: { a: "b" } }, ...template("t").template },
+    };
+    const set = { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "r" }, spec };
+    assert.match(
+      (await refused(ask("POST", "/apis/apps/v1/namespaces/default/replicasets", set))).message,
+      /exceeded quota/,
+    );
+    await ask("DELETE", `${space}/secrets/counted`);
+    await until(`${quotas}/q`, ({ status }) => status.used.secrets === "0");
+    assert.equal((await merge(`${quotas}/q`, { spec: { hard: { secrets: "6" } } })).spec.hard.secrets, "6");
+    await ask("DELETE", `${quotas}?labelSelector=q%3D1`);
+    assert.equal((await ask("GET", quotas)).items.length, 0);
+  });
+
+  /** Every operation that the suite tries on kinds that only have to be served. */
+  async function allOperations(collection: string, object: any, hasStatus: boolean): Promise<void> {
+    const { name } = object.metadata;
+    const path = `${collection}/${name}`;
+    const created = await ask("POST", collection, { ...object, metadata: { name, labels: { suite: name } } });
+    assert.ok(created.metadata.uid);
+    assert.ok((await ask("GET", collection)).items.some(({ metadata }: any) => metadata.name === name));
+    const selected = `${collection}?labelSelector=suite%3D${name}`;
+    const version = Number(created.metadata.resourceVersion) - 1;
+    assert.deepEqual(names(await watch(`${selected}&watch=1&resourceVersion=${version}`, 1)), [`ADDED ${name}`]);
+    const patched = await merge(path, { metadata: { annotations: { patched: "true" } } });
+    const updated = await ask("PUT", path, {
+      ...patched,
+      metadata: { ...patched.metadata, annotations: { updated: "1" } },
+    });
+    assert.deepEqual(updated.metadata.annotations, { updated: "1" });
+    if (hasStatus) {
+      assert.equal((await ask("GET", `${path}/status`)).metadata.name, name);
+      await merge(`${path}/status`, { metadata: { annotations: { patchedstatus: "true" } } });
+      await ask("PUT", `${path}/status`, await ask("GET", path));
+    }
+    await ask("DELETE", path);
+    assert.equal((await refused(ask("GET", path))).code, 404);
+    await ask("POST", collection, { ...object, metadata: { name, labels: { suite: name } } });
+    await ask("DELETE", selected);
+    assert.equal((await ask("GET", selected)).items.length, 0);
+  }
+
+  test("flow schemas and priority levels support all API operations", async () => {
+    const group = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    const apiVersion = "flowcontrol.apiserver.k8s.io/v1";
+    const rules = [
+      {
+        subjects: [{ kind: "User", user: { name: "u" } }],
+        nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
+      },
+    ];
+    const level = { priorityLevelConfiguration: { name: "global-default" }, matchingPrecedence: 10_000, rules };
+    await allOperations(
+      `${group}/flowschemas`,
+      { apiVersion, kind: "FlowSchema", metadata: { name: "f" }, spec: level },
+      true,
+    );
+    const limited = { type: "Limited", limited: { nominalConcurrencyShares: 2, limitResponse: { type: "Reject" } } };
+    const priority = { apiVersion, kind: "PriorityLevelConfiguration", metadata: { name: "l" }, spec: limited };
+    await allOperations(`${group}/prioritylevelconfigurations`, priority, true);
+  });
+
+  test("validating admission policies and their bindings support all API operations", async () => {
+    const group = "/apis/admissionregistration.k8s.io/v1";
+    const apiVersion = "admissionregistration.k8s.io/v1";
+    const rule = { apiGroups: ["example.com"], apiVersions: ["v1"], operations: ["CREATE"], resources: ["things"] };
+    const policy = {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicy",
+      metadata: { name: "vap" },
+      spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: "true" }] },
+    };
+    await allOperations(`${group}/validatingadmissionpolicies`, policy, true);
+    const binding = {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name: "vapb" },
+      spec: { policyName: "vap", validationActions: ["Deny"] },
+    };
+    await allOperations(`${group}/validatingadmissionpolicybindings`, binding, false);
+  });
+
+  test("events live in both of their groups and go as a collection", async () => {
+    const core = `${space}/events`;
+    const event = {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { name: "told", labels: { t: "1" } },
+      involvedObject: { kind: "Pod", namespace: "default", name: "p" },
+      reason: "Test",
+      message: "a test event",
+      type: "Normal",
+      source: { component: "test" },
+      firstTimestamp: "2026-01-01T00:00:00Z",
+      lastTimestamp: "2026-01-01T00:00:00Z",
+      count: 1,
+    };
+    await ask("POST", core, event);
+    const fields = "fieldSelector=involvedObject.kind%3DPod%2Creason%3DTest";
+    assert.equal((await ask("GET", `/api/v1/events?${fields}`)).items.length, 1);
+    assert.equal((await merge(`${core}/told`, { message: "patched" })).message, "patched");
+    const grouped = "/apis/events.k8s.io/v1/namespaces/default/events";
+    const other = await ask("GET", `${grouped}/told`);
+    assert.equal(other.note, "patched");
+    assert.equal(other.deprecatedCount, 1);
+    const series = { count: 2, lastObservedTime: "2026-01-01T00:00:00.000005Z" };
+    assert.deepEqual((await ask("PUT", `${grouped}/told`, { ...other, series })).series, series);
+    await ask("DELETE", `${core}/told`);
+    const modern = {
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata: { name: "new", labels: { t: "2" } },
+      eventTime: "2026-01-01T00:00:00.000005Z",
+      reportingController: "test",
+      reportingInstance: "one",
+      action: "Do",
+      reason: "Test",
+      regarding: { namespace: "default" },
+      note: "a modern event",
+      type: "Normal",
+    };
+    await ask("POST", grouped, modern);
+    assert.equal((await ask("GET", `${core}/new`)).message, "a modern event");
+    await ask("DELETE", `${grouped}?labelSelector=t%3D2`);
+    assert.equal((await ask("GET", `${core}?labelSelector=t%3D2`)).items.length, 0);
+  });
+
+  test("the server tells its version, its metrics and profiles of itself", async () => {
+    const { major, minor } = await ask("GET", "/version");
+    assert.deepEqual([major, minor], ["1", "36"]);
+    const metrics = await text((await admin.request("GET", "/metrics")).body);
+    for (const line of [
+      /^apiserver_request_duration_seconds_bucket\{verb="GET",.*le="\+Inf"\} \d+$/m,
+      /^apiserver_current_inflight_requests\{request_kind="readOnly"\} 1$/m,
+      /^apiserver_storage_objects\{resource="namespaces"\} \d+$/m,
+      /^apiserver_longrunning_requests\{verb="WATCH"/m,
+      /^workqueue_depth\{name="replicaset-controller"\} \d+$/m,
+    ])
+      assert.match(metrics, line);
+    const profile = await ask("GET", "/debug/pprof/profile?seconds=0");
+    assert.ok(profile.nodes.length > 0);
+  });
+
+  test("certificate requests are approved, signed and good for the user they name", async () => {
+    const { Pkcs10CertificateRequestGenerator } = await loadX509();
+    const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+    const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+    const request = await Pkcs10CertificateRequestGenerator.create({
+      name: "O=developers, CN=jane",
+      keys,
+      signingAlgorithm: algorithm,
+    });
+    const requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    const created = await ask("POST", requests, {
+      apiVersion: "certificates.k8s.io/v1",
+      kind: "CertificateSigningRequest",
+      metadata: { name: "jane" },
+      spec: {
+        request: Buffer.from(request.toString("pem")).toString("base64"),
+        signerName: "kubernetes.io/kube-apiserver-client",
+        expirationSeconds: 3600,
+        usages: ["digital signature", "key encipherment", "client auth"],
+      },
+    });
+    assert.equal(created.spec.username, "kubernetes-admin");
+    const conditions = [{ type: "Approved", status: "True", reason: "Test", message: "go" }];
+    await ask("PUT", `${requests}/jane/approval`, { ...created, status: { conditions } });
+    const { status } = await until(`${requests}/jane`, (csr) => csr.status.certificate !== undefined);
+    const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+    const key = `-----BEGIN PRIVATE KEY-----\n${der.toString("base64")}\n-----END PRIVATE KEY-----\n`;
+    const cert = Buffer.from(status.certificate, "base64").toString("utf8");
+    const credentials = { cert, key };
+    await using jane = httpsClient({ server: server.url, caPem: pki.caPem, credentials, component: "jane" });
+    const denied = await refused(jane.request("GET", "/api/v1/secrets"));
+    assert.match(denied.message, /User "jane" cannot list resource "secrets"/);
+  });
+});
