@@ -49,6 +49,9 @@ const relevantParts = ({ metadata, spec, status }: Pod) => ({
   gates: status?.conditions?.filter(({ type }) => spec?.readinessGates?.some((gate) => gate.conditionType === type)),
 });
 
+/** What downward API volumes show and may change at any time. */
+const namesOf = ({ metadata: { labels, annotations } }: Pod) => ({ labels, annotations });
+
 export class PodWorker {
   readonly uid: string;
   readonly #context: WorkerContext;
@@ -122,6 +125,7 @@ export class PodWorker {
     this.#status.seen(pod.status);
     if (pod.metadata.deletionTimestamp) this.#abandon.resolve(undefined);
     if (pod.spec !== before.spec && !this.#ending) this.#resize(before);
+    if (!deepEqual(namesOf(before), namesOf(pod))) this.configChanged();
     if (pod === before || !deepEqual(relevantParts(before), relevantParts(pod))) this.wake();
     else if (isTerminal(pod.status) !== isTerminal(before.status)) this.wake();
   }
