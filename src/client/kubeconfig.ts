@@ -89,7 +89,7 @@ export async function clientFromKubeconfig(
 }
 
 /** The text of a kubeconfig with one cluster, one user and one context, all called `name`. */
-export function kubeconfigText({ name, server, caPem, credentials }: Connection & { readonly name: string }): string {
+function kubeconfigText({ name, server, caPem, credentials }: Connection & { readonly name: string }): string {
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   const quoted = JSON.stringify(name);
   const user =

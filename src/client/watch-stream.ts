@@ -9,7 +9,7 @@ type Frame<T extends KubeObject> = WatchEvent<T> | { readonly type: "ERROR"; rea
 const newline = 0x0a;
 
 /** Splits a stream of chunks into complete lines; a part of a line at the very end is dropped: it was cut off. */
-export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   let rest: Buffer[] = [];
   for await (const chunk of chunks) {
     let start = 0;

@@ -28,7 +28,7 @@ export interface Child {
 }
 
 /** Start time of a process in clock ticks since boot: with the pid it names a process once and for all. */
-export function processStartTicks(pid: number): string | undefined {
+function processStartTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -34,7 +34,7 @@ export function bindMount(source: string, target: string, { readOnly = false, re
 }
 
 /** Takes a mount away; with `lazy` also when it is busy. Returns false when nothing was mounted there. */
-export function unmount(target: string, { lazy = false } = {}): boolean {
+function unmount(target: string, { lazy = false } = {}): boolean {
   const MNT_DETACH = 2;
   const UMOUNT_NOFOLLOW = 8;
   if (libc.umount2(target, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) === 0) return true;

@@ -10,7 +10,7 @@ export interface Requirement {
   readonly why: string;
 }
 
-export const nodeRequirements: readonly Requirement[] = [
+const nodeRequirements: readonly Requirement[] = [
   { package: "containerd", provides: "containerd", why: "runs containers" },
   { package: "runc", provides: "runc", why: "starts one container" },
   { package: "containernetworking-plugins", provides: "/usr/lib/cni/bridge", why: "connects pods" },
@@ -56,5 +56,6 @@ export async function installPackages(missing: readonly Requirement[]): Promise<
     await runOrThrow("apt-get", install, { env });
   }
   const services = names.filter((name) => name === "haproxy" || name === "containerd");
-  if (services.length > 0 && existsSync("/run/systemd/system")) await run("systemctl", ["disable", "--now", ...services]);
+  if (services.length > 0 && existsSync("/run/systemd/system"))
+    await run("systemctl", ["disable", "--now", ...services]);
 }

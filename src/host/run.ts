@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-export class CommandError extends Error {
+class CommandError extends Error {
   readonly result: RunResult;
   constructor(command: string, args: readonly string[], result: RunResult) {
     const said = (result.stderr || result.stdout).trim().slice(0, 2000);

@@ -20,7 +20,7 @@ export interface Cgroups {
 
 const controllersV1 = ["cpu", "memory", "pids"] as const;
 
-export const cgroupVersion = (): 1 | 2 => (existsSync(join(base, "cgroup.controllers")) ? 2 : 1);
+const cgroupVersion = (): 1 | 2 => (existsSync(join(base, "cgroup.controllers")) ? 2 : 1);
 
 /** Every hierarchy that exists on this machine. */
 function hierarchies(): string[] {

@@ -96,7 +96,7 @@ async function* logs(
 }
 
 /** Opens the runtime's streaming URL and switches the connection to SPDY/3.1. */
-export function upgrade(url: string, protocols: readonly string[]): Promise<UpgradedStream> {
+function upgrade(url: string, protocols: readonly string[]): Promise<UpgradedStream> {
   return new Promise((resolve, reject) => {
     const call = request(url, {
       method: "POST",

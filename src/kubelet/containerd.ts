@@ -44,7 +44,7 @@ export interface Containerd extends AsyncDisposable {
 const CAP_SYS_RESOURCE = 24n;
 
 /** Whether this process has a capability (by number) in its effective set. */
-export async function hasCapability(capability: bigint): Promise<boolean> {
+async function hasCapability(capability: bigint): Promise<boolean> {
   const status = await readFile("/proc/self/status", "utf8");
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
   return ((BigInt(`0x${mask}`) >> capability) & 1n) === 1n;
@@ -67,7 +67,7 @@ const disabledPlugins = [
 ];
 
 /** The configuration file, in the version 2 form that containerd 1.6 to 2.x read. */
-export function renderContainerdConfig(
+function renderContainerdConfig(
   options: ContainerdOptions & { readonly stateDir: string; readonly socket: string; readonly restrictOom: boolean },
 ): string {
   const cri = `plugins."io.containerd.grpc.v1.cri"`;

@@ -33,7 +33,7 @@ export interface Route {
 }
 
 /** A range that the machine uses already. The message names both sides and what to do. */
-export class AddressConflictError extends Error {}
+class AddressConflictError extends Error {}
 
 /** Last in preference: any real route to the pod range wins, only its absence is answered "unreachable". */
 const unreachableMetric = 4278198272;

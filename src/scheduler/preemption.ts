@@ -28,8 +28,7 @@ const mostCandidates = 100;
 const startedAt = ({ status, metadata }: Pod): number => parseTime(status?.startTime ?? metadata.creationTimestamp);
 
 /** More important first: by priority, then by time of start. */
-export const byImportance = (a: PodInfo, b: PodInfo): number =>
-  b.priority - a.priority || startedAt(a.pod) - startedAt(b.pod);
+const byImportance = (a: PodInfo, b: PodInfo): number => b.priority - a.priority || startedAt(a.pod) - startedAt(b.pod);
 
 export function planPreemption(
   info: PodInfo,
@@ -98,7 +97,7 @@ function victimsOn(
 }
 
 /** Pods whose eviction a PodDisruptionBudget does not allow, counted down in order, and the others. */
-export function splitByBudgets(
+function splitByBudgets(
   pods: readonly PodInfo[],
   budgets: readonly PodDisruptionBudget[],
 ): { violating: PodInfo[]; others: PodInfo[] } {

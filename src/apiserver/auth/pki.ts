@@ -227,7 +227,7 @@ function createIssuer(dir: string, clock: Clock) {
 }
 
 /** RFC 4514 text of a client's subject: organizations are its groups, the common name its user name. */
-export function subjectOf({ commonName, organizations }: ClientIdentity): string {
+function subjectOf({ commonName, organizations }: ClientIdentity): string {
   const escape = (text: string) => text.replace(/([,+"\\<>;=#])/g, "\\$1");
   return [...organizations.map((group) => `O=${escape(group)}`), `CN=${escape(commonName)}`].join(", ");
 }

@@ -23,7 +23,7 @@ export function lastSeen(object: KubeObject): number {
 }
 
 /** The events that are due at `now`, and when to look again (undefined when none are left). */
-export function planExpiry(entries: readonly Entry[], now: number): { due: Entry[]; next: number | undefined } {
+function planExpiry(entries: readonly Entry[], now: number): { due: Entry[]; next: number | undefined } {
   const due: Entry[] = [];
   let next: number | undefined;
   for (const entry of entries) {

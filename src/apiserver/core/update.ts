@@ -265,7 +265,7 @@ function isSame(next: KubeObject, old: KubeObject): boolean {
 }
 
 /** True when the last finalizer of an object that waits for deletion has gone. */
-export function isFinished(kind: AnyKind, next: KubeObject, old: KubeObject): boolean {
+function isFinished(kind: AnyKind, next: KubeObject, old: KubeObject): boolean {
   if (!old.metadata.deletionTimestamp || next.metadata.finalizers?.length) return false;
   if (nameOf(kind) === "/namespaces" && (next as { spec?: { finalizers?: string[] } }).spec?.finalizers?.length)
     return false;

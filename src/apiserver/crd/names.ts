@@ -24,7 +24,7 @@ export interface NameDecision {
 
 const noNames: CustomResourceDefinitionNames = { plural: "", kind: "" };
 
-export const isConditionTrue = (definition: CustomResourceDefinition, type: string): boolean =>
+const isConditionTrue = (definition: CustomResourceDefinition, type: string): boolean =>
   definition.status?.conditions?.some((condition) => condition.type === type && condition.status === "True") ?? false;
 
 /** A definition keeps the names that it has (`before`); a new one is not in use by others, or it stays as it was. */

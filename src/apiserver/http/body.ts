@@ -8,7 +8,7 @@ import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "../../m
 import type { YamlResult } from "./yaml-worker.ts";
 
 /** Upstream's limit for request bodies. */
-export const maxBodyBytes = 3 * 1024 * 1024;
+const maxBodyBytes = 3 * 1024 * 1024;
 /** Deeper documents are refused, as recursive code works on them later. */
 const maxDepth = 500;
 

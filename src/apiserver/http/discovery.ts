@@ -53,7 +53,7 @@ const subresourceRows: Readonly<Record<string, { kind: GroupVersionKind | typeof
 };
 
 /** The resource row of a kind. */
-export function rowOf(kind: AnyKind): ResourceRow {
+function rowOf(kind: AnyKind): ResourceRow {
   const self = { group: kind.group, version: kind.version, kind: kind.kind };
   const { status, scale, special = [] } = kind.subresources ?? {};
   const subresources: SubresourceRow[] = special.map((name) => {
@@ -104,7 +104,7 @@ interface Group {
 }
 
 /** Groups in a stable order: those of Kubernetes as kubectl lists them (by name), core first. */
-export function groupsOf(rows: readonly ResourceRow[]): Group[] {
+function groupsOf(rows: readonly ResourceRow[]): Group[] {
   const byGroup = new Map<string, Map<string, ResourceRow[]>>();
   for (const row of rows) {
     const versions = byGroup.get(row.group) ?? new Map<string, ResourceRow[]>();
@@ -123,7 +123,7 @@ export function groupsOf(rows: readonly ResourceRow[]): Group[] {
 const groupVersionOf = ({ group, version }: { group: string; version: string }) =>
   group ? `${group}/${version}` : version;
 
-export function resourceList(group: string, version: string, rows: readonly ResourceRow[]): unknown {
+function resourceList(group: string, version: string, rows: readonly ResourceRow[]): unknown {
   const resources = rows.flatMap((row) => [
     {
       name: row.plural,

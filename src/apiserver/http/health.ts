@@ -28,7 +28,7 @@ const rows: Readonly<Record<string, PathHandler>> = {
   }),
 };
 
-export function versionInfo(version: string): Record<string, string> {
+function versionInfo(version: string): Record<string, string> {
   const { major, minor, patch } = kubernetesVersion;
   return {
     major,

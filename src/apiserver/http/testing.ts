@@ -26,7 +26,7 @@ export interface TestResponse {
   readonly json: () => any;
 }
 
-export const administrator: PeerIdentity = { commonName: "admin", organizations: ["system:masters"] };
+const administrator: PeerIdentity = { commonName: "admin", organizations: ["system:masters"] };
 
 const noTokens: TokenIssuer = {
   issuer: "https://test",

@@ -108,7 +108,7 @@ export interface Definition {
 }
 
 /** The definition of one type of the facts table; undefined when there is no such type. */
-export function definitionOf(typeName: string, flavor: Flavor): Definition | undefined {
+function definitionOf(typeName: string, flavor: Flavor): Definition | undefined {
   const scalar = scalarDefinitions[typeName];
   if (scalar) return { name: scalar.name, schema: scalar.schema(flavor), refersTo: new Set() };
   const facts = schemaOf(typeName);

@@ -11,7 +11,7 @@ import type { Store, Write } from "../../store/store.ts";
 const collection = "rbac.authorization.k8s.io/clusterroles";
 
 /** The rules that an aggregated role should have, each once, in the order of the roles' names. */
-export function aggregatedRules(role: ClusterRole, all: readonly ClusterRole[]): PolicyRule[] {
+function aggregatedRules(role: ClusterRole, all: readonly ClusterRole[]): PolicyRule[] {
   const rules: PolicyRule[] = [];
   for (const other of all) {
     if (other.metadata!.name === role.metadata!.name) continue;

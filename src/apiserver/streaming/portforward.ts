@@ -55,7 +55,7 @@ export function portsOf(query: URLSearchParams): number[] {
 }
 
 /** Binary messages are the bytes of a SPDY connection. */
-export function tunnel(socket: WebSocket, runtime: Duplex): void {
+function tunnel(socket: WebSocket, runtime: Duplex): void {
   runtime.on("error", () => {});
   receive(socket, (bytes) => write(runtime, bytes));
   socket.on("close", () => runtime.destroy());
@@ -68,7 +68,7 @@ export function tunnel(socket: WebSocket, runtime: Duplex): void {
 }
 
 /** Channel 2i carries the data of port i, 2i+1 its errors; each starts with the port, little endian. */
-export function channels(socket: WebSocket, runtime: SpdyConnection, ports: readonly number[]): void {
+function channels(socket: WebSocket, runtime: SpdyConnection, ports: readonly number[]): void {
   const data: SpdyStream[] = [];
   const pump = async (stream: SpdyStream, channel: number, port: number) => {
     const first = Buffer.from([channel, port & 0xff, port >> 8]);

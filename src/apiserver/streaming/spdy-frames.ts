@@ -223,7 +223,7 @@ export class HeaderDecoder {
   }
 }
 
-export function parseHeaders(bytes: Buffer): Headers {
+function parseHeaders(bytes: Buffer): Headers {
   let at = 0;
   const word = () => {
     if (at + 4 > bytes.length) throw new SpdyError("a header block ends too early");

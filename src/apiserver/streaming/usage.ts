@@ -58,12 +58,12 @@ function metricsOf(kind: string, { metadata }: KubeObject, now: number): Record<
   };
 }
 
-export const nodeMetrics = (node: Node, usage: NodeUsage, now: number): object => ({
+const nodeMetrics = (node: Node, usage: NodeUsage, now: number): object => ({
   ...metricsOf("NodeMetrics", node, now),
   usage: quantities(usage),
 });
 
-export const podMetrics = (pod: Pod, containers: readonly ContainerUsage[], now: number): object => ({
+const podMetrics = (pod: Pod, containers: readonly ContainerUsage[], now: number): object => ({
   ...metricsOf("PodMetrics", pod, now),
   containers: containers.map((usage) => ({ name: usage.container, usage: quantities(usage) })),
 });

@@ -7,7 +7,7 @@ import { stableHash } from "../../machinery/hash.ts";
 import { controllerReference, type NewObject } from "../../machinery/object.ts";
 import { maxSurge, replicasOf } from "./size.ts";
 
-export const hashLabel = "pod-template-hash";
+const hashLabel = "pod-template-hash";
 export const revisionAnnotation = "deployment.kubernetes.io/revision";
 const revisionHistoryAnnotation = "deployment.kubernetes.io/revision-history";
 export const desiredReplicasAnnotation = "deployment.kubernetes.io/desired-replicas";

@@ -39,7 +39,7 @@ const event = (claim: PersistentVolumeClaim, type: "Normal" | "Warning", reason:
   message,
 });
 
-export function decideClaim(observed: ClaimObserved): Plan {
+function decideClaim(observed: ClaimObserved): Plan {
   const { claim, named } = observed;
   if (claim.metadata.deletionTimestamp) return nothing;
   const bound = claim.metadata.annotations?.[bindCompleted] !== undefined;

@@ -26,7 +26,7 @@ export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim)
   return undefined;
 }
 
-export function reaches(volume: PersistentVolume, node: Node): boolean {
+function reaches(volume: PersistentVolume, node: Node): boolean {
   const required = volume.spec?.nodeAffinity?.required;
   return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node));
 }

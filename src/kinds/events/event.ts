@@ -12,7 +12,7 @@ import { defineKind } from "../kind.ts";
 export type EventsEvent = events.Event;
 
 /** The events.k8s.io view of a stored core Event. */
-export function toEventsV1(stored: core.Event): events.Event {
+function toEventsV1(stored: core.Event): events.Event {
   const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, ...rest } = stored;
   return compact({
     ...rest,
@@ -28,7 +28,7 @@ export function toEventsV1(stored: core.Event): events.Event {
 }
 
 /** The core Event to store for one of events.k8s.io. */
-export function toCoreEvent(event: events.Event): core.Event {
+function toCoreEvent(event: events.Event): core.Event {
   const {
     regarding,
     note,

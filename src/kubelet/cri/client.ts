@@ -19,7 +19,7 @@ import type {
 } from "./types.ts";
 
 /** `code` is the gRPC code; `message` is the runtime's own text without the code in front. */
-export class RuntimeError extends Error {
+class RuntimeError extends Error {
   readonly code: number;
   constructor(call: string, cause: ServiceError) {
     super(cause.details || cause.message, { cause });
@@ -97,7 +97,7 @@ type Call = <T>(
   options?: { timeoutMs?: number },
 ) => Promise<T>;
 
-export function makeCall(grpc: GrpcClient): Call {
+function makeCall(grpc: GrpcClient): Call {
   return (service, method, request, { timeoutMs = usualTimeoutMs } = {}) => {
     const [input, output] = (fields.services[service] as unknown as Record<string, [string, string]>)[method]!;
     const encode = codec<object>(input).encode;

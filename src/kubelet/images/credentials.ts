@@ -16,7 +16,7 @@ interface DockerAuth {
 }
 
 /** Credentials of a Secret of type dockerconfigjson or dockercfg; none when it is of another type or malformed. */
-export function registryCredentials(secret: Secret): Entry[] {
+function registryCredentials(secret: Secret): Entry[] {
   const data = secret.data?.[".dockerconfigjson"] ?? secret.data?.[".dockercfg"];
   if (!data) return [];
   try {

@@ -18,7 +18,7 @@ export interface ReadSettings extends Omit<LogOptions, "sinceSeconds" | "sinceTi
 }
 
 /** Position of the first byte of the last `count` lines. */
-export async function tailPosition(file: FileHandle, size: number, count: number): Promise<number> {
+async function tailPosition(file: FileHandle, size: number, count: number): Promise<number> {
   if (count === 0) return size;
   let seen = 0;
   const buffer = Buffer.alloc(chunkBytes);

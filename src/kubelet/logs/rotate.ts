@@ -71,7 +71,7 @@ export class LogRotator {
 }
 
 /** Rotated files of a log, oldest first. */
-export async function rotatedLogs(logPath: string): Promise<string[]> {
+async function rotatedLogs(logPath: string): Promise<string[]> {
   const names = await readdir(dirname(logPath)).catch(() => []);
   const prefix = `${basename(logPath)}.`;
   return names

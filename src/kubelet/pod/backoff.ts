@@ -1,8 +1,8 @@
 // Restart and pull delays that double from 10 s to 5 min and start over after 10 quiet minutes.
 // Follows kubernetes v1.36 client-go/util/flowcontrol/backoff.go (Next, IsInBackOffSince).
 
-export const initialDelayMs = 10_000;
-export const maxDelayMs = 300_000;
+const initialDelayMs = 10_000;
+const maxDelayMs = 300_000;
 
 interface Entry {
   readonly delayMs: number;

@@ -48,7 +48,7 @@ const maskedPaths = [
 const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /** Relative to the pod's log directory. */
-export const logPathOf = (container: string, restartCount: number): string => join(container, `${restartCount}.log`);
+const logPathOf = (container: string, restartCount: number): string => join(container, `${restartCount}.log`);
 
 /** Throws ConfigError when the image's user breaks runAsNonRoot. */
 export function containerConfig(pod: Pod, container: AnyContainer, settings: ContainerSettings): ContainerConfig {

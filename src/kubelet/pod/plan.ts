@@ -110,7 +110,7 @@ function planEphemeral(pod: Pod, spec: PodSpec, runtime: RuntimePod, draft: Draf
 }
 
 /** Have all init containers done their part, or has one failed for good? */
-export function planInit(
+function planInit(
   pod: Pod,
   spec: PodSpec,
   runtime: RuntimePod,

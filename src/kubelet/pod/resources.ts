@@ -13,18 +13,18 @@ const minShares = 2;
 const maxShares = 262_144;
 const minQuotaMicros = 1000;
 
-export const sharesOf = (milliCpu: number): number =>
+const sharesOf = (milliCpu: number): number =>
   milliCpu <= 0 ? minShares : Math.min(Math.max(Math.floor((milliCpu * 1024) / 1000), minShares), maxShares);
 
 /** Microseconds per period; 0 means no limit. */
-export const quotaOf = (milliCpu: number): number =>
+const quotaOf = (milliCpu: number): number =>
   milliCpu <= 0 ? 0 : Math.max(Math.floor((milliCpu * cpuPeriodMicros) / 1000), minQuotaMicros);
 
 const milliOf = (text: string | undefined): number => (text === undefined ? 0 : quantityMillis(text));
 const bytesOf = (text: string | undefined): number => (text === undefined ? 0 : quantityValue(text));
 
 /** -997 is killed last, 1000 first. */
-export function oomScoreOf(spec: PodSpec, container: AnyContainer, nodeMemoryBytes: number): number {
+function oomScoreOf(spec: PodSpec, container: AnyContainer, nodeMemoryBytes: number): number {
   const qos = qosOf(spec);
   if (qos === "Guaranteed" || spec.priorityClassName === "system-node-critical") return -997;
   if (qos === "BestEffort") return 1000;

@@ -19,7 +19,7 @@ export function unsupportedField(spec: PodSpec): string | undefined {
 }
 
 /** A runtime call failed while a container was made or started; `reason` is shown as its waiting reason. */
-export class StartError extends Error {
+class StartError extends Error {
   readonly reason: string;
   constructor(reason: string, cause: unknown) {
     super((cause as Error).message, { cause });

@@ -37,7 +37,7 @@ const longestHookMs = 3600_000;
 /** How long an exit that containerd announced may take to show in its CRI answers. */
 const settleMs = 2000;
 
-export const isTerminal = (status: PodStatus | undefined): boolean =>
+const isTerminal = (status: PodStatus | undefined): boolean =>
   status?.phase === "Succeeded" || status?.phase === "Failed";
 
 /** What a change of a pod can be about for the kubelet; everything else in it is the kubelet's own echo. */

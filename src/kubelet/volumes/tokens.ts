@@ -19,7 +19,7 @@ const longestHeldMs = 24 * 3600_000;
 const keyOf = ({ audience = "", expirationSeconds = defaultSeconds }: ServiceAccountTokenProjection) =>
   `${audience}|${expirationSeconds}`;
 
-export function projectedTokens(pod: Pod): ServiceAccountTokenProjection[] {
+function projectedTokens(pod: Pod): ServiceAccountTokenProjection[] {
   return (specOf(pod).volumes ?? []).flatMap(({ projected }) =>
     (projected?.sources ?? []).flatMap(({ serviceAccountToken }) => serviceAccountToken ?? []),
   );

@@ -16,7 +16,7 @@ export interface Program {
 }
 
 /** An expression that cannot be compiled; the message says where and why. */
-export class CompileError extends Error {}
+class CompileError extends Error {}
 
 let base: Environment | undefined;
 

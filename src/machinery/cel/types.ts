@@ -31,7 +31,7 @@ const keywords = new Set(
 );
 
 /** A field name as rules write it; undefined when they cannot. */
-export function escapedName(name: string): string | undefined {
+function escapedName(name: string): string | undefined {
   if (keywords.has(name)) return `__${name}__`;
   const escaped = name
     .replaceAll("__", "__underscores__")
@@ -44,7 +44,7 @@ export function escapedName(name: string): string | undefined {
 const anything: CelType = { name: "dyn", from: fromJson };
 
 /** A JSON value of which nothing is known. */
-export function fromJson(value: unknown): unknown {
+function fromJson(value: unknown): unknown {
   if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value;
   if (Array.isArray(value)) return value.map(fromJson);
   if (typeof value !== "object" || value === null) return value;

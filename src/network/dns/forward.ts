@@ -29,7 +29,7 @@ const longestTtl = 300;
 const shortTtl = 5;
 
 /** The name servers of a resolv.conf, at most three, as the C library takes them. IPv4 and IPv6. */
-export function parseResolvConf(text: string): string[] {
+function parseResolvConf(text: string): string[] {
   return [...text.matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].map((match) => match[1]!).slice(0, 3);
 }
 
@@ -40,7 +40,7 @@ interface Cached {
 }
 
 /** Seconds that a response may be kept. */
-export function cacheSeconds(packet: Packet): number {
+function cacheSeconds(packet: Packet): number {
   if (packet.rcode !== "NOERROR" && packet.rcode !== "NXDOMAIN") return 0;
   const answers = packet.answers ?? [];
   const soa = packet.authorities?.find((record) => record.type === "SOA");

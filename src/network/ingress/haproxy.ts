@@ -12,7 +12,7 @@ import { createSelfSigned, isExpiring } from "./self-signed.ts";
 /** Another worker must answer within this time after a start or reload. */
 const startMs = 5000;
 
-export class HAProxyError extends Error {}
+class HAProxyError extends Error {}
 
 export class HAProxy {
   readonly #directory: string;

@@ -8,13 +8,13 @@ import { keyOf } from "../../machinery/object.ts";
 import { selectBackends } from "./endpoints.ts";
 
 /** The port to answer on for a Service; undefined when it wants none. */
-export function healthCheckPort({ spec }: Service): number | undefined {
+function healthCheckPort({ spec }: Service): number | undefined {
   const wanted = spec?.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
   return wanted && spec.healthCheckNodePort ? spec.healthCheckNodePort : undefined;
 }
 
 /** How many endpoints of the Service take traffic on this node. */
-export function countLocalEndpoints(service: Service, slices: readonly EndpointSlice[], nodeName: string): number {
+function countLocalEndpoints(service: Service, slices: readonly EndpointSlice[], nodeName: string): number {
   const addresses = (service.spec?.ports ?? []).flatMap((port) =>
     selectBackends(slices, port, { nodeName }).local.map(({ address }) => address),
   );

@@ -6,7 +6,7 @@ const least = 23 * megabyte;
 const mostPerContainer = 1000 * megabyte;
 
 /** An image without tag or digest means its `latest`. */
-export const normalizedImage = (image: string): string =>
+const normalizedImage = (image: string): string =>
   image.lastIndexOf(":") <= image.lastIndexOf("/") ? `${image}:latest` : image;
 
 interface Image {

@@ -19,7 +19,7 @@ export interface VolumeView {
 }
 
 export const selectedNodeAnnotation = "volume.kubernetes.io/selected-node";
-export const noProvisioner = "kubernetes.io/no-provisioner";
+const noProvisioner = "kubernetes.io/no-provisioner";
 
 interface State {
   readonly view: VolumeView;
@@ -37,7 +37,7 @@ export interface VolumeChoice {
 }
 
 /** Names of the claims that a pod uses; generic ephemeral volumes have claims named after pod and volume. */
-export const claimNames = ({ spec, metadata }: Pod): string[] =>
+const claimNames = ({ spec, metadata }: Pod): string[] =>
   (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) =>
     persistentVolumeClaim ? [persistentVolumeClaim.claimName] : ephemeral ? [`${metadata.name}-${name}`] : [],
   );

@@ -67,7 +67,7 @@ function startingStatus(pod: Pod): {
 }
 
 /** Works out the columns that look at all containers. */
-export function summarizePod(pod: Pod): PodSummary {
+function summarizePod(pod: Pod): PodSummary {
   const status = pod.status;
   let word = status?.reason || status?.phase || "";
   const gated = status?.conditions?.some(({ type, reason }) => type === "PodScheduled" && reason === "SchedulingGated");

@@ -120,7 +120,7 @@ function validateClaims(spec: PodSpec, at: string): Errors {
 }
 
 /** The spec of a pod or template at `at`, with defaults filled in. */
-export function validatePodSpec(spec: PodSpec, at: string): Errors {
+function validatePodSpec(spec: PodSpec, at: string): Errors {
   return [
     ...validateVolumes(spec.volumes, path(at, "volumes")),
     ...validateContainers(spec, at),
