@@ -370,19 +370,12 @@ describe("limits and rights", { concurrency: 4 }, () => {
 
 describe("namespaces and names", { concurrency: 4 }, () => {
   test("containers see each other's processes only when they share them", async () => {
-    const containers = [
-      runs("sleep 1; ps -o args | grep -c '[s]leep 333'; true"),
-      lives("sleep 333 & true", { name: "other" }),
-    ];
-    const count = async (name: string, more: Partial<PodSpec>) => {
-      await work.pod(name, { restartPolicy: "Never", containers, ...more });
-      await work.until(name, (pod) => statusOf(pod)?.state?.terminated !== undefined);
-      const text = await work.log(name, "container=main");
-      await work.remove(name);
-      return text;
-    };
-    assert.equal(await count("apart", {}), "0\n");
-    assert.equal(await count("together", { shareProcessNamespace: true }), "1\n");
+    const other = lives("sleep 333 & true", { name: "other", restartPolicy: "Always" });
+    const containers = [runs("sleep 1; ps -o args | grep -q '[s]leep 333' && echo seen || echo unseen")];
+    const initContainers = [other];
+    assert.equal(await work.outputOf("apart", { initContainers, containers }), "unseen\n");
+    const shared = { initContainers, containers, shareProcessNamespace: true };
+    assert.equal(await work.outputOf("together", shared), "seen\n");
   });
 
   test("hostNetwork, hostPID and hostIPC are the machine's", async () => {
