@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseAllDocuments, stringify } from "yaml";
 import { connect, type Place } from "./connect.ts";
+import { findKind, kindOf } from "./kinds.ts";
 import type { HttpsClient } from "../client/https.ts";
-import { builtinKinds, Event } from "../kinds/index.ts";
-import { apiVersionOf } from "../kinds/kind.ts";
+import { Event } from "../kinds/index.ts";
 import type { AnyKind } from "../kinds/registry.ts";
 import { formatAge } from "../machinery/duration.ts";
 import { isReason } from "../machinery/errors.ts";
@@ -18,21 +18,15 @@ interface Target extends Place {
   readonly objectName?: string;
 }
 
-/** The kind that a person means by `pods`, `po`, `pod`, `Pod` or `deployments.apps`; throws when there is none. */
-function findKind(word: string): AnyKind {
-  const lower = word.toLowerCase();
-  const found = builtinKinds.find((kind) =>
-    [kind.plural, kind.singular, ...(kind.shortNames ?? []), `${kind.plural}.${kind.group}`].includes(lower),
-  );
-  if (!found) throw new Error(`the server has no resource type "${word}"`);
-  return found;
-}
-
 /** `pods/web` is the same as `pods web`. */
-function splitTarget(resource: string, name: string | undefined): { kind: AnyKind; name?: string } {
+async function splitTarget(
+  client: HttpsClient,
+  resource: string,
+  name: string | undefined,
+): Promise<{ kind: AnyKind; name?: string }> {
   const slash = resource.indexOf("/");
-  if (slash < 0) return { kind: findKind(resource), name };
-  return { kind: findKind(resource.slice(0, slash)), name: resource.slice(slash + 1) };
+  if (slash < 0) return { kind: await findKind(client, resource), name };
+  return { kind: await findKind(client, resource.slice(0, slash)), name: resource.slice(slash + 1) };
 }
 
 export function pathOf(kind: AnyKind, namespace: string | undefined, name?: string): string {
@@ -74,12 +68,6 @@ function parseObjects(file: string, content: string): KubeObject[] {
   });
 }
 
-function kindOf(object: KubeObject): AnyKind {
-  const kind = builtinKinds.find((k) => k.kind === object.kind && apiVersionOf(k) === object.apiVersion);
-  if (!kind) throw new Error(`no kind "${object.kind}" is known in version "${object.apiVersion}"`);
-  return kind;
-}
-
 const title = (kind: AnyKind, name: string) =>
   `${kind.plural === kind.singular ? kind.plural : kind.singular}${kind.group ? `.${kind.group}` : ""}/${name}`;
 
@@ -87,7 +75,7 @@ export async function apply(options: Place & { namespace: string; filename: stri
   const objects = await readObjects(options.filename);
   await using client = await connect(options);
   for (const object of objects) {
-    const kind = kindOf(object);
+    const kind = await kindOf(client, object);
     const name = object.metadata?.name;
     if (!name) throw new Error(`an object of kind ${object.kind} has no metadata.name`);
     const namespace = kind.namespaced ? (object.metadata.namespace ?? options.namespace) : undefined;
@@ -110,15 +98,18 @@ function absent(error: unknown): undefined {
 export async function remove(
   options: Omit<Target, "resource"> & { resource?: string; filename: string[]; gracePeriod?: number; wait: boolean },
 ): Promise<void> {
-  const targets = options.resource
-    ? [namedTarget(options.resource, options.objectName, options.namespace)]
-    : (await readObjects(options.filename)).toReversed().map((object) => ({
-        kind: kindOf(object),
-        name: object.metadata.name,
-        namespace: object.metadata.namespace ?? options.namespace,
-      }));
+  const objects = options.resource ? [] : (await readObjects(options.filename)).toReversed();
   await using client = await connect(options);
-  for (const { kind, name, namespace } of targets) {
+  const named = options.resource
+    ? [await namedTarget(client, options.resource, options.objectName, options.namespace)]
+    : await Promise.all(
+        objects.map(async (object) => ({
+          kind: await kindOf(client, object),
+          name: object.metadata.name,
+          namespace: object.metadata.namespace ?? options.namespace,
+        })),
+      );
+  for (const { kind, name, namespace } of named) {
     const scope = kind.namespaced ? namespace : undefined;
     await client.delete(
       kind,
@@ -130,8 +121,8 @@ export async function remove(
   }
 }
 
-function namedTarget(resource: string, objectName: string | undefined, namespace: string) {
-  const { kind, name } = splitTarget(resource, objectName);
+async function namedTarget(client: HttpsClient, resource: string, objectName: string | undefined, namespace: string) {
+  const { kind, name } = await splitTarget(client, resource, objectName);
   if (!name) throw new Error("say which object: knarr delete RESOURCE NAME");
   return { kind, name, namespace };
 }
@@ -167,11 +158,11 @@ const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json
 export async function get(
   options: Target & { allNamespaces?: boolean; selector?: string; output?: string; watch?: boolean },
 ): Promise<void> {
-  const { kind, name } = splitTarget(options.resource, options.objectName);
   const format = options.output ?? "table";
   if (!["table", "wide", "yaml", "json", "name"].includes(format))
     throw new Error(`no output format "${format}": wide, yaml, json or name`);
   await using client = await connect(options);
+  const { kind, name } = await splitTarget(client, options.resource, options.objectName);
   const everywhere = options.allNamespaces === true && kind.namespaced;
   const query = new URLSearchParams();
   if (options.selector) query.set("labelSelector", options.selector);
@@ -246,8 +237,8 @@ async function printWatch(
 // ── describe ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export async function describe(options: Target): Promise<void> {
-  const { kind, name } = splitTarget(options.resource, options.objectName);
   await using client = await connect(options);
+  const { kind, name } = await splitTarget(client, options.resource, options.objectName);
   const namespace = kind.namespaced ? options.namespace : undefined;
   const object = (await client.get(kind, name!, namespace)) as KubeObject & Record<string, unknown>;
   const { apiVersion, kind: _, metadata, ...rest } = object;
