@@ -1,6 +1,6 @@
 // The pod network of one node: the bridge with its routes, made before any pod exists, and the CNI configuration that
 // joins pods to it.
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, runOrThrow } from "../host/run.ts";
 import { allowForwarding, forbidForwarding } from "./forwarding.ts";
@@ -170,8 +170,4 @@ export function writeCniConfig(options: CniConfigOptions): string {
   writeFileSync(`${file}.new`, `${JSON.stringify(renderCniConfig(options), undefined, 2)}\n`);
   renameSync(`${file}.new`, file);
   return file;
-}
-
-export function removeCniConfig(confDir: string): void {
-  rmSync(join(confDir, "10-knarr.conflist"), { force: true });
 }

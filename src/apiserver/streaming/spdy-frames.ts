@@ -49,8 +49,6 @@ export const encodeRstStream = (streamId: number, status: number): Buffer =>
 export const encodePing = (id: number): Buffer => controlFrame(types.ping, 0, words(id));
 export const encodeGoAway = (lastStreamId: number, status: number): Buffer =>
   controlFrame(types.goAway, 0, words(lastStreamId, status));
-export const encodeWindowUpdate = (streamId: number, delta: number): Buffer =>
-  controlFrame(types.windowUpdate, 0, words(streamId, delta));
 
 /** The head of a data frame; its `length` bytes follow. */
 export function encodeDataHead(streamId: number, length: number, fin: boolean): Buffer {
