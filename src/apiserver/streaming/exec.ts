@@ -113,8 +113,12 @@ async function deliver(
   if (text.length > 0) await send(socket, Buffer.concat([Uint8Array.of(channels.error), text]));
 }
 
+/**
+ * The stream is left as it is at its end: destroying it would send a reset, and if the runtime is gone by then the failing
+ * write takes the connection down with the verdict in it.
+ */
 async function forward(socket: WebSocket, stream: SpdyStream, channel: number): Promise<void> {
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     await send(socket, Buffer.concat([Uint8Array.of(channel), chunk]));
   }
 }
