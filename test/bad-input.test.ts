@@ -127,8 +127,7 @@ describe("bad input", { timeout: 120_000 }, () => {
     assert.equal(status.status, "Failure");
     assert.equal(status.code, row.code);
     assert.equal(status.reason, row.reason, status.message);
-    assert.ok(status.message !== undefined && status.message !== "");
-    if (row.message) assert.match(status.message, row.message);
+    assert.match(status.message ?? "", row.message ?? /./);
     assert.equal(store.revision, revision, "something was written");
     return status;
   }
