@@ -49,9 +49,6 @@ export interface KubeObject {
 /** An object on its way in: the server fills the metadata that is missing. */
 export type NewObject<T extends KubeObject = KubeObject> = Omit<T, "metadata"> & { metadata: Partial<ObjectMeta> };
 
-/** A draft may be written to: a deep, private copy on its way to the store. */
-export type Draft<T> = T;
-
 export interface ListMeta {
   resourceVersion?: string;
   continue?: string;

@@ -60,7 +60,7 @@ export function converterOf(definition: CustomResourceDefinition, store: Store):
 }
 
 /** Of the metadata a webhook may change labels and annotations only. Throws an Error for an answer that breaks the rules. */
-function checkedAnswer(
+export function checkedAnswer(
   { response }: ConversionAnswer,
   uid: string,
   objects: readonly KubeObject[],
