@@ -3,6 +3,10 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { CustomResourceDefinition } from "../../kinds/apiextensions/custom-resource-definition.ts";
+import { builtinKinds } from "../../kinds/index.ts";
+import { KindRegistry } from "../../kinds/registry.ts";
+import { silentLogger } from "../../machinery/log.ts";
+import { createApi } from "../core/api.ts";
 import type { StatusError } from "../../machinery/errors.ts";
 import { asAdmin } from "../testing.ts";
 import { apiWith, cronTabs } from "./testing.ts";
@@ -220,4 +224,50 @@ test("deleting a definition deletes its objects first, waiting for their finaliz
   await server.update("held", { ...waiting, metadata });
   await settled(() => (server.definition() === undefined ? true : undefined));
   assert.throws(() => server.kindOf());
+});
+
+test("what is stored is served from the start", async () => {
+  const server = await apiWith(cronTabs(spec));
+  await server.create("a", { spec: { image: "x" } });
+  const kinds = new KindRegistry(builtinKinds);
+  createApi({
+    store: server.store,
+    kinds,
+    clock: server.clock,
+    log: silentLogger,
+    serviceCidr: "10.96.0.0/16",
+    rootCaPem: "",
+    clusterDomain: "cluster.local",
+  });
+  assert.equal(kinds.byResource("stable.example.com", "v1", "crontabs")?.kind, "CronTab");
+});
+
+test("a default that was added later shows in objects that are stored already", async () => {
+  const server = await apiWith(cronTabs(spec));
+  await server.create("a", { spec: {} });
+  const changed = structuredClone(server.definition()!);
+  const image = changed.spec.versions[0]!.schema!.openAPIV3Schema!.properties!.spec!.properties!.image!;
+  image.default = "busybox";
+  await server.redefine(changed);
+  assert.equal(server.get("a").spec.image, "busybox");
+});
+
+test("selectable fields select", async () => {
+  const server = await apiWith(
+    cronTabs(spec, (draft) => {
+      draft.spec.versions[0]!.selectableFields = [{ jsonPath: ".spec.image" }];
+    }),
+  );
+  await server.create("a", { spec: { image: "x" } });
+  await server.create("b", { spec: { image: "y" } });
+  const list = (fieldSelector: string) =>
+    server.api.list(asAdmin(), server.kindOf(), { namespace: "", fieldSelector }).entries.map(({ key }) => key.name);
+  assert.deepEqual(list("spec.image=y"), ["b"]);
+  assert.throws(() => list("spec.replicas=1"), /field label not supported/);
+});
+
+test("a default must fit its schema", async () => {
+  const server = await apiWith();
+  const bad = cronTabs({ type: "object", properties: { n: { type: "integer", default: "one" } } });
+  await assert.rejects(server.define(bad), /properties\[n\]\.default.*must be of type integer/);
 });

@@ -27,11 +27,3 @@ export const memberOf = (schema: JSONSchemaProps, name: string): JSONSchemaProps
 
 /** Fields of every object that schemas say nothing about, unless it is to restrict names. */
 export const systemFields: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
-
-/** A copy of an object with one member changed or, for undefined, removed. */
-export function withMember(object: Json, name: string, value: unknown): Json {
-  const copy = { ...object };
-  if (value === undefined) delete copy[name];
-  else copy[name] = value;
-  return copy;
-}
