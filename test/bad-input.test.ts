@@ -126,7 +126,7 @@ describe("bad input", { timeout: 120_000 }, () => {
     assert.equal(status.kind, "Status");
     assert.equal(status.status, "Failure");
     assert.equal(status.code, row.code);
-    assert.equal(status.reason, row.reason, status.message);
+    assert.equal(status.reason, row.reason, status.message ?? "");
     assert.match(status.message ?? "", row.message ?? /./);
     assert.equal(store.revision, revision, "something was written");
     return status;

@@ -205,7 +205,7 @@ const refused: readonly [string, Change, ...string[]][] = [
   [
     "a negative request",
     inContainer({ resources: { requests: { cpu: "-1" } } }),
-    "spec.containers[0].resources.requests",
+    "spec.containers[0].resources.requests[cpu]",
   ],
   [
     "a request above its limit",
