@@ -60,8 +60,7 @@ export class HttpSession {
   }
 
   close(): void {
-    this.#session?.destroy();
-    this.#session = undefined;
+    if (this.#session) this.#drop(this.#session);
   }
 
   #answerOf(stream: ClientHttp2Stream, signal: AbortSignal | undefined): Promise<HttpAnswer> {
