@@ -10,7 +10,7 @@ import { localClient } from "./local.ts";
 import { bootstrap } from "./rbac/bootstrap.ts";
 import type { RequestContext, UserInfo } from "./types.ts";
 
-export const testCaPem = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
+const testCaPem = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
 
 /** A bootstrapped API: default namespaces, roles and the `kubernetes` Service are there. */
 export async function testApi(options: { clock?: Clock; bare?: boolean } = {}) {

@@ -66,7 +66,7 @@ export function optionsOf(query: URLSearchParams, verb: "exec" | "attach"): Exec
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
 /** Until the command is over or the client gone: channel bytes on one side, SPDY streams on the other. */
-export function bridge(socket: WebSocket, runtime: SpdyConnection, options: ExecOptions, subprotocol: string): void {
+function bridge(socket: WebSocket, runtime: SpdyConnection, options: ExecOptions, subprotocol: string): void {
   const open = (streamtype: string) => runtime.open({ streamtype });
   const error = open("error");
   const stdin = options.stdin ? open("stdin") : undefined;
