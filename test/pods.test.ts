@@ -458,7 +458,7 @@ describe("probes and hooks", { concurrency: 5 }, () => {
   });
 });
 
-describe("logs", { concurrency: 5 }, () => {
+describe("logs, and work that ends", { concurrency: 5 }, () => {
   test("previous, tail, since, limits, timestamps and follow", async () => {
     await work.pod("logs", { containers: [runs("seq 3; sleep 3; echo end; exit 1")] });
     await work.until("logs", (p) => statusOf(p)?.state?.running !== undefined);
