@@ -1,0 +1,262 @@
+// The API server under load, beside goals and a floor: TLS, client certificates, RBAC, defaulting, admission, validation,
+// managedFields and a store on disk; no controllers, no node. Ratios to the floor hold, absolute numbers depend on the machine.
+// Usage: scripts/node.sh bench/api.ts
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
+import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
+import { ensurePki, type Pki } from "../src/apiserver/auth/pki.ts";
+import { createApi } from "../src/apiserver/core/api.ts";
+import { startApiServer } from "../src/apiserver/http/server.ts";
+import { localClient } from "../src/apiserver/local.ts";
+import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
+import type { Client } from "../src/client/client.ts";
+import { builtinKinds, ClusterRole, ClusterRoleBinding, Pod } from "../src/kinds/index.ts";
+import { KindRegistry } from "../src/kinds/registry.ts";
+import { realClock } from "../src/machinery/clock.ts";
+import { silentLogger } from "../src/machinery/log.ts";
+import { openSqliteStore } from "../src/store/sqlite.ts";
+import type { FloorInput } from "./floor.ts";
+import type { Job, Result, Target } from "./load.ts";
+
+const pods = 5000;
+const writers = 16;
+const connections = 4;
+const serviceCidr = "10.96.0.0/16";
+const podsPath = "/api/v1/namespaces/default/pods";
+
+const podText = JSON.stringify({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: {
+    name: "pod-{i}",
+    labels: { app: "shop", tier: "web", "pod-template-hash": "6d4b75cb6d", "app.kubernetes.io/part-of": "shop" },
+    annotations: { "example.com/checksum": "0123456789abcdef".repeat(4), "example.com/number": "{i}" },
+  },
+  spec: {
+    nodeSelector: { "kubernetes.io/os": "linux" },
+    containers: ["web", "sidecar"].map((name) => ({
+      name,
+      image: `registry.example.com/shop/${name}:1.2.3`,
+      ports: [{ name, containerPort: name === "web" ? 8080 : 9090 }],
+      env: [
+        { name: "MODE", value: "production" },
+        { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+      ],
+      resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { memory: "128Mi" } },
+      readinessProbe: { httpGet: { path: "/ready", port: name }, periodSeconds: 5 },
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    })),
+    volumes: [{ name: "data", emptyDir: {} }],
+  },
+});
+
+async function startServer(dir: string, pki: Pki, signal: AbortSignal) {
+  const clock = realClock;
+  const log = silentLogger;
+  const store = await openSqliteStore({ file: join(dir, "store.db"), clock, log });
+  const kinds = new KindRegistry(builtinKinds);
+  const issuer = "https://kubernetes.default.svc.cluster.local";
+  const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer });
+  const rootCaPem = pki.caPem;
+  const api = createApi({ store, kinds, clock, log, serviceCidr, tokens, rootCaPem, clusterDomain: "cluster.local" });
+  await bootstrap({ store, clock, rootCaPem, serviceCidr });
+  const client = localClient(api, store, kinds, "bench");
+  const listen = { host: "127.0.0.1", port: 0 };
+  const server = await startApiServer({
+    api,
+    store,
+    kinds,
+    client,
+    pki,
+    tokens,
+    listen,
+    nodes: () => undefined,
+    clock,
+    log,
+    signal,
+    version: "bench",
+  });
+  return { store, client, server };
+}
+
+/** A user with a client certificate who may do with pods what the load does, and nothing else. */
+async function grant(client: Client): Promise<void> {
+  const metadata = { name: "bench", namespace: "" };
+  const verbs = ["create", "get", "list", "watch", "patch"];
+  await client.create(ClusterRole, {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRole",
+    metadata,
+    rules: [{ apiGroups: [""], resources: ["pods"], verbs }],
+  });
+  await client.create(ClusterRoleBinding, {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRoleBinding",
+    metadata,
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "bench" },
+    subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "bench" }],
+  });
+}
+
+async function ask<T>(child: ChildProcess, message: unknown): Promise<T> {
+  child.send(message as object);
+  const [answer] = (await once(child, "message")) as [T];
+  return answer;
+}
+
+async function load(child: ChildProcess, target: Target, job: Job): Promise<Result> {
+  const { result, error } = await ask<{ result?: Result; error?: string }>(child, { target, job });
+  if (!result) throw new Error(error);
+  return result;
+}
+
+const percentile = ({ latenciesMs }: Result, share: number): number =>
+  latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length * share)] ?? 0;
+const perSecond = ({ latenciesMs, elapsedMs }: Result): number => (latenciesMs.length * 1000) / elapsedMs;
+const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+
+const shared = { type: "requests", writers, connections } as const;
+const mergePatch = "application/merge-patch+json";
+const jobs = {
+  dryRun: {
+    ...shared,
+    method: "POST",
+    path: `${podsPath}?dryRun=All`,
+    contentType: "application/json",
+    body: podText,
+    count: 3000,
+  },
+  create: { ...shared, method: "POST", path: podsPath, contentType: "application/json", body: podText, count: pods },
+  get: { ...shared, method: "GET", path: `${podsPath}/pod-{i}`, count: 20_000, modulo: pods },
+  patch: {
+    ...shared,
+    method: "PATCH",
+    path: `${podsPath}/pod-{i}`,
+    contentType: mergePatch,
+    body: `{"metadata":{"annotations":{"example.com/patched":"{i}"}}}`,
+    count: 5000,
+    modulo: pods,
+  },
+  list: { ...shared, method: "GET", path: podsPath, count: 9, writers: 1, connections: 1 },
+  watch: {
+    type: "watch",
+    path: `${podsPath}?watch=1&resourceVersion={revision}`,
+    watchers: 1000,
+    connections: 20,
+    rounds: 15,
+    change: {
+      path: `${podsPath}/pod-7`,
+      contentType: mergePatch,
+      body: `{"metadata":{"annotations":{"example.com/round":"{i}"}}}`,
+    },
+  },
+} satisfies Record<string, Job>;
+
+type Results = Record<"create" | "get" | "patch" | "list" | "watch", Result>;
+
+async function series(run: (job: Job) => Promise<Result>, revision: () => number): Promise<Results> {
+  await run(jobs.dryRun);
+  const create = await run(jobs.create);
+  await run({ ...jobs.get, count: 3000 });
+  const get = await run(jobs.get);
+  await run({ ...jobs.patch, count: 1000 });
+  const patch = await run(jobs.patch);
+  const list = await run(jobs.list);
+  const watch = await run({ ...jobs.watch, path: jobs.watch.path.replace("{revision}", String(revision())) });
+  return { create, get, patch, list, watch };
+}
+
+/** The longest time in which nothing else could run, and the longest collection, while something happens. */
+async function longestHold(what: () => Promise<unknown>): Promise<{ holdMs: number; collectionMs: number }> {
+  const resolution = 1;
+  let collectionMs = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) collectionMs = Math.max(collectionMs, duration);
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  const delay = monitorEventLoopDelay({ resolution });
+  delay.enable();
+  await what();
+  delay.disable();
+  observer.disconnect();
+  return { holdMs: Math.max(0, delay.max / 1e6 - resolution), collectionMs };
+}
+
+const rate = (what: string, name: "create" | "get" | "patch", goal: number, own: Results, floor: Results) => ({
+  what: `${what} per second`,
+  goal: String(goal),
+  knarr: perSecond(own[name]).toFixed(0),
+  "p50, p99": `${ms(percentile(own[name], 0.5))}, ${ms(percentile(own[name], 0.99))}`,
+  floor: perSecond(floor[name]).toFixed(0),
+  "of the floor": `${((perSecond(own[name]) / perSecond(floor[name])) * 100).toFixed(0)} %`,
+});
+
+const time = (what: string, name: "list" | "watch", goal: number, own: Results, floor: Results) => ({
+  what,
+  goal: ms(goal),
+  knarr: ms(percentile(own[name], 0.5)),
+  "p50, p99": `${ms(percentile(own[name], 0.5))}, ${ms(percentile(own[name], 0.99))}`,
+  floor: ms(percentile(floor[name], 0.5)),
+  "of the floor": `${((percentile(own[name], 0.5) / percentile(floor[name], 0.5)) * 100).toFixed(0)} %`,
+});
+
+const dir = mkdtempSync(join(tmpdir(), "knarr-bench-"));
+const stop = new AbortController();
+const child = (file: string) => fork(new URL(file, import.meta.url), { execArgv: [] });
+const loader = child("./load.ts");
+const bare = child("./floor.ts");
+try {
+  const pki = await ensurePki(join(dir, "pki"), { names: ["localhost"], addresses: ["127.0.0.1"], clock: realClock });
+  const { store, client, server } = await startServer(dir, pki, stop.signal);
+  await grant(client);
+  const identity = await pki.issueClientCertificate({ commonName: "bench", organizations: ["benchers"] });
+  const target = { url: server.url, caPem: pki.caPem, ...identity };
+  const startMb = process.memoryUsage.rss() / 1e6;
+  const own = await series(
+    (job) => load(loader, target, job),
+    () => store.revision,
+  );
+  await load(loader, target, { ...jobs.create, first: pods });
+  const residentMb = process.memoryUsage.rss() / 1e6;
+  const holds = await longestHold(() => load(loader, target, { ...jobs.list, count: 5 }));
+  const afterMb = process.memoryUsage.rss() / 1e6;
+
+  const [entry] = store.list("/pods").entries;
+  const list = Buffer.alloc(own.list.bytes / jobs.list.count, "x").toString();
+  const object = entry!.json().toString();
+  const input: FloorInput = { caPem: pki.caPem, ...pki.serving, object, list, event: `${object}\n` };
+  const { port } = await ask<{ port: number }>(bare, input);
+  const floor = await series(
+    (job) => load(loader, { ...target, url: `https://127.0.0.1:${port}` }, job),
+    () => 0,
+  );
+  const { items } = await client.list(Pod, { namespace: "default" });
+  if (items.length !== 2 * pods) throw new Error(`${items.length} pods are there`);
+  console.table([
+    rate("pod creates, durable,", "create", 6000, own, floor),
+    rate("gets", "get", 20_000, own, floor),
+    rate("patches", "patch", 5000, own, floor),
+    time(`list of ${pods} pods, ${(list.length / 1e6).toFixed(1)} MB`, "list", 60, own, floor),
+    time("one change to the last of 1000 watchers", "watch", 15, own, floor),
+  ]);
+  console.table([
+    {
+      "memory at start": `${startMb.toFixed(0)} MB`,
+      "after 10,000 pods, goal 200 MB": `${residentMb.toFixed(0)} MB`,
+      "after lists of them": `${afterMb.toFixed(0)} MB`,
+      "longest hold while 10,000 are listed, goal 10 ms": ms(holds.holdMs),
+      "longest collection in it": ms(holds.collectionMs),
+    },
+  ]);
+  await server.close();
+  await store.close();
+} finally {
+  stop.abort();
+  loader.kill();
+  bare.kill();
+  rmSync(dir, { recursive: true });
+}
