@@ -1,10 +1,10 @@
 // Real kubectl, new and old, against store, API and HTTP in this process: what users type must work.
-// The old one (1.20: SPDY streams, OpenAPI in protobuf) is taken from Debian's kubernetes-client package when it can be had.
+// The old one (1.20: SPDY streams, OpenAPI in protobuf) is that of Debian's kubernetes-client package.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,24 +14,13 @@ import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
 import { fakeNode } from "../src/apiserver/streaming/testing.ts";
 import { testApi } from "../src/apiserver/testing.ts";
+import { findCommand } from "../src/host/packages.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
+import { oldKubectl } from "./harness.ts";
 
-const oldKubectlDir = join(tmpdir(), "knarr-kubectl-old");
-
-/** The kubectl of Debian's package, unpacked and not installed; undefined where there is no apt. */
-function oldKubectl(): string | undefined {
-  const binary = join(oldKubectlDir, "usr/bin/kubectl");
-  if (existsSync(binary)) return binary;
-  mkdirSync(oldKubectlDir, { recursive: true });
-  spawnSync("apt-get", ["download", "kubernetes-client"], { cwd: oldKubectlDir });
-  const archive = readdirSync(oldKubectlDir).find((name) => name.endsWith(".deb"));
-  if (archive) spawnSync("dpkg", ["-x", archive, "."], { cwd: oldKubectlDir });
-  return existsSync(binary) ? binary : undefined;
-}
-
-const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
-const clients = { current: hasKubectl ? "kubectl" : undefined, old: oldKubectl() };
+const installed = findCommand("kubectl");
+const clients = { ...(installed ? { installed } : {}), "1.20": await oldKubectl() };
 
 const deployment = (image: string) => `
 apiVersion: apps/v1
@@ -49,13 +38,13 @@ const pod =
   "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: n1, containers: [{name: main, image: x}]}\n";
 
 for (const [label, kubectl] of Object.entries(clients)) {
-  describe(`kubectl (${label})`, { skip: kubectl ? false : "not on this machine" }, () => {
+  describe(`kubectl (${label})`, () => {
     const dir = mkdtempSync(join(tmpdir(), "knarr-kubectl-"));
     const stop = new AbortController();
     let server: ApiServer;
 
     const run = async (args: readonly string[], input?: string, status = 0) => {
-      const child = spawn(kubectl!, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
+      const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
         timeout: 20_000,
       });
       child.stdin.end(input ?? "");
@@ -170,7 +159,7 @@ for (const [label, kubectl] of Object.entries(clients)) {
 
     test("get --watch sees what happens", async () => {
       const args = [`--kubeconfig=${join(dir, "kubeconfig")}`, "get", "configmaps", "--watch", "-o", "name"];
-      const child = spawn(kubectl!, args);
+      const child = spawn(kubectl, args);
       let seen = "";
       child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
       while (!seen.includes("kube-root-ca.crt")) await once(child.stdout, "data");
@@ -198,7 +187,7 @@ for (const [label, kubectl] of Object.entries(clients)) {
       await run(["patch", "pod", "p", "--type=merge", "-p", '{"metadata":{"labels":{"ready":"yes"}}}']);
       const status = { status: { phase: "Running" } };
       await patchStatus(server, dir, status);
-      const child = spawn(kubectl!, [`--kubeconfig=${join(dir, "kubeconfig")}`, "port-forward", "p", ":80"]);
+      const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, "port-forward", "p", ":80"]);
       const [first] = (await once(child.stdout, "data")) as [Buffer];
       const port = Number(/127\.0\.0\.1:(\d+) -> 80/.exec(first.toString())![1]);
       const socket = connect(port, "127.0.0.1");

@@ -1,7 +1,7 @@
 // Custom resources as users meet them: real kubectl against store, API and HTTP in this process, a conversion webhook beside it.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
@@ -13,11 +13,13 @@ import { ensurePki } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
 import { testApi } from "../src/apiserver/testing.ts";
+import { findCommand } from "../src/host/packages.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { selfSigned } from "./certificates.ts";
+import { oldKubectl } from "./harness.ts";
 
-const hasKubectl = spawnSync("kubectl", ["version", "--client"]).status === 0;
+const kubectl = findCommand("kubectl") ?? (await oldKubectl());
 
 const definition = `
 apiVersion: apiextensions.k8s.io/v1
@@ -61,14 +63,14 @@ spec:
 const cronTab = (name: string, spec: string) =>
   `apiVersion: stable.example.com/v1\nkind: CronTab\nmetadata: {name: ${name}}\nspec: {${spec}}\n`;
 
-describe("custom resources", { skip: hasKubectl ? false : "kubectl is not on this machine" }, () => {
+describe("custom resources", () => {
   const dir = mkdtempSync(join(tmpdir(), "knarr-crd-"));
   const stop = new AbortController();
   let server: ApiServer;
   let webhook: Server | undefined;
 
   const run = async (args: readonly string[], input?: string, status = 0) => {
-    const child = spawn("kubectl", [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
+    const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
       timeout: 20_000,
     });
     child.stdin.end(input ?? "");

@@ -22,7 +22,7 @@ const network = {
 };
 const table = "knh-test0";
 const echo = join(import.meta.dirname, "network-echo.ts");
-const skip = process.getuid?.() === 0 ? false : "needs root";
+assert.equal(process.getuid?.(), 0, "these tests need root");
 const children: ChildProcess[] = [];
 const namespaces: string[] = [];
 const stop = new AbortController();
@@ -127,7 +127,7 @@ add rule ip ${leaks} leaving ip daddr { ${network.podCidr}, ${network.serviceCid
 
 const golden = join(import.meta.dirname, "../src/network/proxy/golden/small-cluster.nft");
 
-test("nft takes the golden table", { skip }, async () => {
+test("nft takes the golden table", async () => {
   await runOrThrow("nft", ["-c", "-f", golden]);
 });
 
@@ -139,7 +139,6 @@ const cleanUp = async () => {
 };
 
 before(async () => {
-  if (skip) return;
   await cleanUp();
   await watchForLeaks();
   const { bridgeNetfilter } = await ensurePodNetwork(network);
@@ -159,13 +158,12 @@ before(async () => {
 });
 
 after(async () => {
-  if (skip) return;
   stop.abort();
   for (const child of children) child.kill();
   await cleanUp();
 });
 
-test("a cluster IP answers pods with their own address kept, and the host, over TCP and UDP", { skip }, async () => {
+test("a cluster IP answers pods with their own address kept, and the host, over TCP and UDP", async () => {
   await offer(service("one", "10.232.0.20"), ["10.231.0.2"]);
   assert.equal(await ask("c", "tcp", "10.232.0.20", 80), "a 10.231.0.4");
   assert.equal(await ask("c", "udp", "10.232.0.20", 80), "a 10.231.0.4");
@@ -173,12 +171,12 @@ test("a cluster IP answers pods with their own address kept, and the host, over 
   assert.equal(await ask("", "udp", "10.232.0.20", 80), "a 10.231.0.1");
 });
 
-test("a pod reaches itself through its Service", { skip }, async () => {
+test("a pod reaches itself through its Service", async () => {
   await offer(service("one", "10.232.0.20"), ["10.231.0.2"]);
   assert.equal(await ask("a", "tcp", "10.232.0.20", 80), "a 10.231.0.1");
 });
 
-test("a Service without endpoints, and a port that no Service has, refuse at once", { skip }, async () => {
+test("a Service without endpoints, and a port that no Service has, refuse at once", async () => {
   await offer(service("none", "10.232.0.21"), []);
   for (const from of ["", "c"]) {
     assert.equal(await ask(from, "tcp", "10.232.0.21", 80), "ECONNREFUSED");
@@ -189,14 +187,14 @@ test("a Service without endpoints, and a port that no Service has, refuse at onc
   assert.equal(await ask("c", "tcp", "10.232.0.21", 80), "b 10.231.0.4");
 });
 
-test("connections spread over all endpoints", { skip }, async () => {
+test("connections spread over all endpoints", async () => {
   await offer(service("two", "10.232.0.22"), ["10.231.0.2", "10.231.0.3"]);
   const seen = new Set<string>();
   for (let i = 0; i < 40 && seen.size < 2; i++) seen.add(await connectOnce("10.232.0.22", 80));
   assert.deepEqual([...seen].toSorted(), ["a", "b"]);
 });
 
-test("ClientIP affinity keeps a client at one endpoint", { skip }, async () => {
+test("ClientIP affinity keeps a client at one endpoint", async () => {
   await offer(service("sticky", "10.232.0.23", { sessionAffinity: "ClientIP" }), ["10.231.0.2", "10.231.0.3"]);
   const seen = new Set<string>();
   for (let i = 0; i < 20; i++) seen.add(await connectOnce("10.232.0.23", 80));
@@ -208,7 +206,7 @@ test("ClientIP affinity keeps a client at one endpoint", { skip }, async () => {
   assert.equal(await connectOnce("10.232.0.23", 80), seen.has("a") ? "b" : "a");
 });
 
-test("a node port answers on every address of the node, loopback included", { skip }, async () => {
+test("a node port answers on every address of the node, loopback included", async () => {
   const ports = [
     { name: "t", port: 80, protocol: "TCP", nodePort: 31990 },
     { name: "u", port: 80, protocol: "UDP", nodePort: 31990 },
@@ -222,26 +220,22 @@ test("a node port answers on every address of the node, loopback included", { sk
   assert.equal(await ask("", "tcp", "127.0.0.1", 31990), "ECONNREFUSED");
 });
 
-test(
-  "a load balancer gets the node's address and answers there; a taken port stays with its process",
-  { skip },
-  async () => {
-    const balancer = (name: string, clusterIP: string, port: number) =>
-      service(name, clusterIP, { type: "LoadBalancer", ports: [{ name: "t", port, protocol: "TCP" }] });
-    const squatter = createServer().listen(18097, "0.0.0.0");
-    await once(squatter, "listening");
-    await offer(balancer("lb-free", "10.232.0.27", 18098), ["10.231.0.2"]);
-    await offer(balancer("lb-taken", "10.232.0.28", 18097), ["10.231.0.2"]);
-    for (let i = 0; i < 5; i++) await proxy.settled();
-    squatter.close();
-    const status = async (name: string) => (await fake.get(Service, name, "default")).status?.loadBalancer?.ingress;
-    assert.deepEqual(await status("lb-free"), [{ ip: "10.231.0.1", ipMode: "VIP" }]);
-    assert.equal(await status("lb-taken"), undefined);
-    assert.equal(await ask("c", "tcp", "10.231.0.1", 18098), "a 10.231.0.4");
-  },
-);
+test("a load balancer gets the node's address and answers there; a taken port stays with its process", async () => {
+  const balancer = (name: string, clusterIP: string, port: number) =>
+    service(name, clusterIP, { type: "LoadBalancer", ports: [{ name: "t", port, protocol: "TCP" }] });
+  const squatter = createServer().listen(18097, "0.0.0.0");
+  await once(squatter, "listening");
+  await offer(balancer("lb-free", "10.232.0.27", 18098), ["10.231.0.2"]);
+  await offer(balancer("lb-taken", "10.232.0.28", 18097), ["10.231.0.2"]);
+  for (let i = 0; i < 5; i++) await proxy.settled();
+  squatter.close();
+  const status = async (name: string) => (await fake.get(Service, name, "default")).status?.loadBalancer?.ingress;
+  assert.deepEqual(await status("lb-free"), [{ ip: "10.231.0.1", ipMode: "VIP" }]);
+  assert.equal(await status("lb-taken"), undefined);
+  assert.equal(await ask("c", "tcp", "10.231.0.1", 18098), "a 10.231.0.4");
+});
 
-test("the health check port says whether this node has endpoints", { skip }, async () => {
+test("the health check port says whether this node has endpoints", async () => {
   const local = {
     type: "LoadBalancer",
     loadBalancerClass: "other",
@@ -260,7 +254,7 @@ test("the health check port says whether this node has endpoints", { skip }, asy
   await assert.rejects(ask());
 });
 
-test("cluster DNS answers pods and the host on its service address", { skip }, async () => {
+test("cluster DNS answers pods and the host on its service address", async () => {
   const dns = await startDns({
     client: fake.client,
     address: "10.232.0.10",
@@ -278,7 +272,7 @@ test("cluster DNS answers pods and the host on its service address", { skip }, a
   await dns[Symbol.asyncDispose]();
 });
 
-test("source ranges of a load balancer refuse everyone else", { skip }, async () => {
+test("source ranges of a load balancer refuse everyone else", async () => {
   const balancer = (range: string) => ({
     ...service("lb", "10.232.0.25", {
       type: "LoadBalancer",
@@ -292,7 +286,7 @@ test("source ranges of a load balancer refuse everyone else", { skip }, async ()
   assert.equal(await ask("b", "tcp", "10.231.0.1", 80), "timeout");
 });
 
-test("a host port leads to its pod and goes with it", { skip }, async () => {
+test("a host port leads to its pod and goes with it", async () => {
   fake.put(Pod, {
     apiVersion: "v1",
     kind: "Pod",
@@ -308,7 +302,7 @@ test("a host port leads to its pod and goes with it", { skip }, async () => {
   assert.equal(await ask("", "tcp", "127.0.0.1", 18099), "ECONNREFUSED");
 });
 
-test("a UDP client that keeps sending follows its Service to the new endpoint", { skip }, async () => {
+test("a UDP client that keeps sending follows its Service to the new endpoint", async () => {
   await offer(service("move", "10.232.0.26"), ["10.231.0.2"]);
   const { createSocket } = await import("node:dgram");
   const socket = createSocket("udp4");
@@ -324,7 +318,7 @@ test("a UDP client that keeps sending follows its Service to the new endpoint", 
   socket.close();
 });
 
-test("one Service more, after a thousand, costs no new table", { skip }, async () => {
+test("one Service more, after a thousand, costs no new table", async () => {
   for (let i = 0; i < 1000; i++) {
     const name = `many-${i}`;
     fake.put(Service, service(name, `10.232.${10 + (i >> 8)}.${i & 255}`));
@@ -341,7 +335,7 @@ test("one Service more, after a thousand, costs no new table", { skip }, async (
   assert.ok(Math.min(...times) < 250, `took ${times.join(", ")} ms`);
 });
 
-test("a pod that sends to the node's loopback is dropped, by the guard and nothing else", { skip }, async () => {
+test("a pod that sends to the node's loopback is dropped, by the guard and nothing else", async () => {
   await run("ip", ["netns", "exec", "knh-c", "sysctl", "-q", "-w", "net.ipv4.conf.all.route_localnet=1"]);
   const input = "addr flush dev lo\nroute add 127.0.0.0/8 via 10.231.0.1 src 10.231.0.4\n";
   await runOrThrow("ip", ["-n", "knh-c", "-batch", "-"], { input });
@@ -353,14 +347,14 @@ test("a pod that sends to the node's loopback is dropped, by the guard and nothi
   server.close();
 });
 
-test("a table that somebody else removed is back with the next change", { skip }, async () => {
+test("a table that somebody else removed is back with the next change", async () => {
   await runOrThrow("nft", ["delete", "table", "ip", table]);
   await offer(service("again", "10.232.1.9"), ["10.231.0.2"]);
   assert.equal(await connectOnce("10.232.1.9", 80), "a");
   assert.equal(await connectOnce("10.232.1.1", 80), "a");
 });
 
-test("no packet to a pod or service address left the machine in all of this", { skip }, async () => {
+test("no packet to a pod or service address left the machine in all of this", async () => {
   // An address in the pod range that nobody has, and one in the service range.
   assert.equal(await ask("", "udp", "10.231.0.77", 1), "timeout");
   assert.equal(await ask("", "udp", "10.232.200.1", 1), "ECONNREFUSED");
