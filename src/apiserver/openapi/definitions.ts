@@ -1,6 +1,8 @@
-// JSON schemas of all types, from the facts table: what OpenAPI v2 and v3 share. Descriptions are made from the names.
+// JSON schemas of all types, from the facts table: what OpenAPI v2 and v3 share. Descriptions are given, or else made from
+// the names.
 import { apiVersionOf } from "../../kinds/kind.ts";
 import { schemaOf, type FieldFacts } from "../../kinds/schema.ts";
+import { fieldDescription, type Descriptions } from "./descriptions.ts";
 
 export type Schema = Record<string, unknown>;
 
@@ -72,20 +74,14 @@ const extensions: readonly [keyof FieldFacts, string][] = [
   ["patchMergeKey", "x-kubernetes-patch-merge-key"],
 ];
 
-/** `seen` collects the names of the types that the schema refers to. */
-function fieldSchema(facts: FieldFacts, flavor: Flavor, seen: Set<string>): Schema {
+function fieldSchema(facts: FieldFacts, flavor: Flavor): Schema {
   const out: Schema = {};
   const refer = (name: string) => ({ $ref: `${flavor.prefix}${name}` });
-  if (facts.type === "ref") {
-    seen.add(facts.ref!);
-    Object.assign(out, refer(definitionName(facts.ref!)));
-  } else if (scalarDefinitions[facts.type]) {
-    seen.add(facts.type);
-    Object.assign(out, refer(scalarDefinitions[facts.type]!.name));
-  } else if (facts.type === "array") {
-    Object.assign(out, { type: "array", items: fieldSchema(facts.items!, flavor, seen) });
-  } else if (facts.type === "map") {
-    Object.assign(out, { type: "object", additionalProperties: fieldSchema(facts.items!, flavor, seen) });
+  if (facts.type === "ref") Object.assign(out, refer(definitionName(facts.ref!)));
+  else if (scalarDefinitions[facts.type]) Object.assign(out, refer(scalarDefinitions[facts.type]!.name));
+  else if (facts.type === "array") Object.assign(out, { type: "array", items: fieldSchema(facts.items!, flavor) });
+  else if (facts.type === "map") {
+    Object.assign(out, { type: "object", additionalProperties: fieldSchema(facts.items!, flavor) });
   } else if (facts.type === "bytes") Object.assign(out, { type: "string", format: "byte" });
   else if (facts.type === "any") Object.assign(out, { type: "object" });
   else Object.assign(out, { type: facts.type, ...(facts.format ? { format: facts.format } : {}) });
@@ -101,49 +97,61 @@ function described(schema: Schema, description: string, flavor: Flavor): Schema 
   return { description, allOf: [{ $ref }], ...rest };
 }
 
-export interface Definition {
-  readonly name: string;
-  readonly schema: Schema;
-  readonly refersTo: ReadonlySet<string>;
-}
-
 /** The definition of one type of the facts table; undefined when there is no such type. */
-function definitionOf(typeName: string, flavor: Flavor): Definition | undefined {
+function definitionOf(typeName: string, flavor: Flavor, descriptions?: Descriptions): Schema | undefined {
   const scalar = scalarDefinitions[typeName];
-  if (scalar) return { name: scalar.name, schema: scalar.schema(flavor), refersTo: new Set() };
+  if (scalar) return scalar.schema(flavor);
   const facts = schemaOf(typeName);
   if (!facts) return undefined;
-  const refersTo = new Set<string>();
+  const told = descriptions?.get(typeName);
   const properties: Record<string, Schema> = {};
   const required: string[] = [];
   for (const [field, fieldFacts] of Object.entries(facts.fields)) {
-    properties[field] = described(fieldSchema(fieldFacts, flavor, refersTo), sentence(field, fieldFacts), flavor);
+    const description = fieldDescription(told, field) ?? sentence(field, fieldFacts);
+    properties[field] = described(fieldSchema(fieldFacts, flavor), description, flavor);
     if (fieldFacts.required) required.push(field);
   }
   const short = typeName.slice(typeName.lastIndexOf(".") + 1);
-  const schema: Schema = {
-    description: facts.gvk ? `${titleOf(short)} of ${apiVersionOf(facts.gvk)}.` : `${titleOf(short)}.`,
+  return {
+    description: told?.type ?? (facts.gvk ? `${titleOf(short)} of ${apiVersionOf(facts.gvk)}.` : `${titleOf(short)}.`),
     type: "object",
     ...(Object.keys(properties).length > 0 ? { properties } : {}),
     ...(required.length > 0 ? { required } : {}),
     ...(facts.mapType ? { "x-kubernetes-map-type": facts.mapType } : {}),
     ...(facts.gvk ? { "x-kubernetes-group-version-kind": [facts.gvk] } : {}),
   };
-  return { name: definitionName(typeName), schema, refersTo };
 }
 
-/** The definitions of some types and of everything that they refer to, by name. */
-export function closureOf(roots: Iterable<string>, flavor: Flavor): Record<string, Schema> {
-  const found = new Map<string, Schema>();
+/** The type that a field, or the elements of it, are of, when that is a definition of its own. */
+function referenceOf(facts: FieldFacts): string | undefined {
+  if (facts.type === "ref") return facts.ref;
+  if (scalarDefinitions[facts.type]) return facts.type;
+  return facts.items && referenceOf(facts.items);
+}
+
+/** Names of some types and of everything that they refer to, at any depth. */
+export function typesFrom(roots: Iterable<string>): string[] {
   const queue = [...roots];
   const visited = new Set<string>();
   for (let typeName = queue.pop(); typeName !== undefined; typeName = queue.pop()) {
     if (visited.has(typeName)) continue;
     visited.add(typeName);
-    const definition = definitionOf(typeName, flavor);
-    if (!definition) continue;
-    found.set(definition.name, definition.schema);
-    queue.push(...definition.refersTo);
+    const references = Object.values(schemaOf(typeName)?.fields ?? {}).map(referenceOf);
+    queue.push(...references.filter((reference) => reference !== undefined));
   }
-  return Object.fromEntries([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return [...visited];
+}
+
+/** The definitions of some types and of everything that they refer to, by name. */
+export function closureOf(
+  roots: Iterable<string>,
+  flavor: Flavor,
+  descriptions?: Descriptions,
+): Record<string, Schema> {
+  const found: [string, Schema][] = [];
+  for (const typeName of typesFrom(roots)) {
+    const schema = definitionOf(typeName, flavor, descriptions);
+    if (schema) found.push([scalarDefinitions[typeName]?.name ?? definitionName(typeName), schema]);
+  }
+  return Object.fromEntries(found.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -7,7 +7,8 @@ import { notAcceptable } from "../../machinery/errors.ts";
 import type { Store } from "../../store/store.ts";
 import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "../http/exchange.ts";
 import { acceptsJson, parseAccept } from "../http/negotiate.ts";
-import { closureOf, v2, v3, type Flavor, type Schema } from "./definitions.ts";
+import { closureOf, typesFrom, v2, v3, type Flavor, type Schema } from "./definitions.ts";
+import { descriptionSource, readDescriptions } from "./descriptions.ts";
 import { customDefinitions, isBuiltIn, rootsOf } from "./kinds.ts";
 import { operationTypes, pathsOf } from "./paths.ts";
 
@@ -17,6 +18,8 @@ export interface OpenApiOptions {
   /** Shown as the version of the documents, and part of their hashes. */
   readonly version: string;
 }
+
+const source = descriptionSource();
 
 /** What clients ask for; as a Content-Type it is not valid to strict parsers, so answers carry the other spelling. */
 const protobufV2Asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
@@ -72,7 +75,7 @@ async function answerV3(
     throw notAcceptable(`only the following media types are accepted: ${jsonType}`);
   }
   const key = `v3 ${groupVersion} ${hashOf(options, members)}`;
-  const bytes = await cached(key, async () => Buffer.from(JSON.stringify(documentV3(options, members))));
+  const bytes = await cached(key, async () => Buffer.from(JSON.stringify(await documentV3(options, members))));
   return tagged(request, bytes, jsonType);
 }
 
@@ -99,7 +102,7 @@ function byGroupVersion(kinds: KindRegistry): Map<string, AnyKind[]> {
 
 /** Changes whenever the document would, without making the document. */
 function hashOf({ version, store }: OpenApiOptions, members: readonly AnyKind[]): string {
-  const hash = createHash("sha256").update(version);
+  const hash = createHash("sha256").update(`${version} ${source ?? ""}`);
   for (const kind of members) {
     hash.update(`${kind.schema} ${kind.plural} `);
     if (!isBuiltIn(kind)) hash.update(JSON.stringify(customDefinitions(kind, store, v3)));
@@ -117,18 +120,24 @@ function indexV3(options: OpenApiOptions): object {
 
 const title = (version: string) => ({ title: "Kubernetes", version });
 
-function definitionsOf(options: OpenApiOptions, kinds: readonly AnyKind[], flavor: Flavor): Record<string, Schema> {
-  const definitions = closureOf([...kinds.flatMap(rootsOf), ...operationTypes], flavor);
+async function definitionsOf(
+  options: OpenApiOptions,
+  kinds: readonly AnyKind[],
+  flavor: Flavor,
+): Promise<Record<string, Schema>> {
+  const roots = [...kinds.flatMap(rootsOf), ...operationTypes];
+  const descriptions = source === undefined ? undefined : await readDescriptions(typesFrom(roots), source);
+  const definitions = closureOf(roots, flavor, descriptions);
   for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor));
   return definitions;
 }
 
-function documentV3(options: OpenApiOptions, members: readonly AnyKind[]): object {
+async function documentV3(options: OpenApiOptions, members: readonly AnyKind[]): Promise<object> {
   return {
     openapi: "3.0.0",
     info: title(options.version),
     paths: Object.assign({}, ...members.map((kind) => pathsOf(kind, v3))),
-    components: { schemas: definitionsOf(options, members, v3) },
+    components: { schemas: await definitionsOf(options, members, v3) },
   };
 }
 
@@ -145,5 +154,5 @@ async function documentV2(options: OpenApiOptions): Promise<DocumentV2> {
   const paths: Record<string, Schema> = {};
   for (const kind of kinds) Object.assign(paths, pathsOf(kind, v2));
   await setImmediate();
-  return { swagger: "2.0", info: title(options.version), paths, definitions: definitionsOf(options, kinds, v2) };
+  return { swagger: "2.0", info: title(options.version), paths, definitions: await definitionsOf(options, kinds, v2) };
 }
