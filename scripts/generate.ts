@@ -65,6 +65,8 @@ function fact(property: SwaggerProperty): Fact {
   const out: Fact = {};
   if (property.$ref) {
     const definition = property.$ref.slice("#/definitions/".length);
+    // Any JSON value at all, where "any" otherwise is an object of whatever fields.
+    if (scalars[definition] === "any" && definition.includes(".apiextensions.v1.JSON")) out.untyped = true;
     if (scalars[definition]) out.type = scalars[definition];
     else Object.assign(out, { type: "ref", ref: shortName(definition) });
   } else if (property.type === "array") {

@@ -29,6 +29,8 @@ export interface FieldFacts {
   /** Name of the type of a "ref". */
   readonly ref?: string;
   readonly required?: boolean;
+  /** Of "any": any JSON value, not only an object. */
+  readonly untyped?: boolean;
   readonly listType?: "atomic" | "map" | "set";
   readonly listMapKeys?: readonly string[];
   readonly mapType?: "atomic" | "granular";

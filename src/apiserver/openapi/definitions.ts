@@ -83,7 +83,7 @@ function fieldSchema(facts: FieldFacts, flavor: Flavor): Schema {
   else if (facts.type === "map") {
     Object.assign(out, { type: "object", additionalProperties: fieldSchema(facts.items!, flavor) });
   } else if (facts.type === "bytes") Object.assign(out, { type: "string", format: "byte" });
-  else if (facts.type === "any") Object.assign(out, { type: "object" });
+  else if (facts.type === "any") Object.assign(out, facts.untyped ? {} : { type: "object" });
   else Object.assign(out, { type: facts.type, ...(facts.format ? { format: facts.format } : {}) });
   for (const [fact, extension] of extensions) if (facts[fact] !== undefined) out[extension] = facts[fact];
   if (facts.patchStrategy) out["x-kubernetes-patch-strategy"] = facts.patchStrategy.join(",");
