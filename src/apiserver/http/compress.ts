@@ -23,8 +23,13 @@ async function compressStream(produce: (sink: BodySink) => void | Promise<void>,
     write: (chunk) => zip.write(chunk),
     drained: () =>
       new Promise((resolve) => {
-        zip.once("drain", resolve);
-        zip.once("close", resolve);
+        const settle = () => {
+          zip.off("drain", settle);
+          zip.off("close", settle);
+          resolve();
+        };
+        zip.on("drain", settle);
+        zip.on("close", settle);
       }),
     get bufferedBytes() {
       return zip.writableLength + target.bufferedBytes;

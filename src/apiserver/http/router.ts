@@ -118,7 +118,10 @@ async function answerObjects(
     user,
     userAgent: (request.headers["user-agent"] ?? "").split("/", 1)[0]!.slice(0, 128) || "unknown",
     trusted: false,
-    signal: request.signal,
+    // Read when needed: a signal made and aborted for every request would cost more than many a request.
+    get signal() {
+      return request.signal;
+    },
     warnings,
   };
   if (kind.custom?.deprecationWarning) warnings.push(kind.custom.deprecationWarning);

@@ -229,8 +229,13 @@ function sinkOf(target: Writable, request: EdgeRequest, abort: () => void): Body
     drained: () =>
       new Promise((resolve) => {
         if (!target.writable || !target.writableNeedDrain) return resolve();
-        target.once("drain", resolve);
-        target.once("close", resolve);
+        const settle = () => {
+          target.off("drain", settle);
+          target.off("close", settle);
+          resolve();
+        };
+        target.on("drain", settle);
+        target.on("close", settle);
       }),
     get bufferedBytes() {
       return target.writableLength;
