@@ -100,9 +100,10 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.terminationGracePeriodSeconds ??= 30;
   spec.schedulerName ||= "default-scheduler";
   // The older name of the field goes along with the newer one.
-  spec.serviceAccountName ||= spec.serviceAccount;
-  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
-  else {
+  const account = spec.serviceAccountName || spec.serviceAccount;
+  if (account) spec.serviceAccountName = spec.serviceAccount = account;
+  // Deleting makes objects slow to read, so only what is there.
+  else if (spec.serviceAccountName !== undefined || spec.serviceAccount !== undefined) {
     delete spec.serviceAccountName;
     delete spec.serviceAccount;
   }
