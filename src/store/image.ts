@@ -4,6 +4,8 @@ import { idOf } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import type { StoreKey } from "./store.ts";
 
+const maxUnsorted = 2048;
+
 class Collection {
   readonly entries = new Map<string, StoredEntry>();
   #sorted: readonly StoredEntry[] = [];
@@ -11,22 +13,25 @@ class Collection {
 
   set(entry: StoredEntry): void {
     this.entries.set(entry.id, entry);
-    this.#changed.add(entry.id);
+    this.#note(entry.id);
   }
 
   delete(id: string): void {
     this.entries.delete(id);
-    this.#changed.add(id);
+    this.#note(id);
   }
 
   sorted(): readonly StoredEntry[] {
     if (this.#changed.size === 0) return this.#sorted;
-    const few = this.#changed.size * 16 < this.entries.size;
-    this.#sorted = few
-      ? merge(this.#sorted, [...this.#changed].sort(), this.entries)
-      : [...this.entries.values()].sort(byId);
+    this.#sorted = merge(this.#sorted, [...this.#changed].sort(), this.entries);
     this.#changed = new Set();
     return this.#sorted;
+  }
+
+  #note(id: string): void {
+    this.#changed.add(id);
+    // Sorted in passing, so that a listing after many writes does not have to sort them all at once.
+    if (this.#changed.size >= maxUnsorted) this.sorted();
   }
 }
 

@@ -45,7 +45,7 @@ function shareObject(next: Json, model: Json): Json {
   return equal && keys === 0 ? model : (shared ?? next);
 }
 
-/** What new objects of a controller look like: the last one that it made. Bounded. */
+/** What new objects look like: the last one of their controller or, without one, of their kind and namespace. Bounded. */
 export class Siblings {
   readonly #limit: number;
   readonly #byOwner = new Map<string, KubeObject>();
@@ -56,9 +56,8 @@ export class Siblings {
 
   /** Shares with the sibling before, and is the sibling of the next. */
   share(object: KubeObject): KubeObject {
-    const owner = object.metadata.ownerReferences?.[0]?.uid;
-    if (owner === undefined) return object;
-    const id = `${object.kind} ${owner}`;
+    const { ownerReferences, namespace } = object.metadata;
+    const id = `${object.kind} ${ownerReferences?.[0]?.uid ?? `in ${namespace ?? ""}`}`;
     const sibling = this.#byOwner.get(id);
     const shared = sibling ? shareWith(object, sibling) : object;
     this.#byOwner.delete(id);
