@@ -192,17 +192,16 @@ function planNamespaceDeletion(object: NamespaceLike, now: number): KubeObject |
   return terminating;
 }
 
+/** Upstream names the kind here, not the resource. */
 function checkPreconditions(kind: AnyKind, metadata: ObjectMeta, { preconditions }: DeleteParameters): void {
-  const refuse = (text: string) => {
-    throw conflict(resourceOf(kind), metadata.name, `Precondition failed: ${text}`);
+  const check = (what: string, wanted: string | undefined, actual: string, why: string) => {
+    if (!wanted || wanted === actual) return;
+    const message = `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${actual}). ${why}`;
+    throw conflict({ group: kind.group, resource: kind.kind }, metadata.name, message);
   };
-  if (preconditions?.uid && preconditions.uid !== metadata.uid) {
-    refuse(`UID in precondition: ${preconditions.uid}, UID in object meta: ${metadata.uid}`);
-  }
+  check("UID", preconditions?.uid, metadata.uid, "The object might have been deleted and then recreated");
   const version = preconditions?.resourceVersion;
-  if (version && version !== metadata.resourceVersion) {
-    refuse(`ResourceVersion in precondition: ${version}, ResourceVersion in object meta: ${metadata.resourceVersion}`);
-  }
+  check("ResourceVersion", version, metadata.resourceVersion, "The object might have been modified");
 }
 
 /** Deletes every object that matches; those that vanish meanwhile count as deleted. */

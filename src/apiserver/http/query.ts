@@ -6,7 +6,7 @@ import type { DeleteParameters, ListParameters, WatchParameters, WriteParameters
 import { isTrue } from "./request-info.ts";
 
 const validations = ["Ignore", "Warn", "Strict"] as const;
-const policies = ["Orphan", "Background", "Foreground"] as const;
+const policies = ["Foreground", "Background", "Orphan"] as const;
 
 type OptionsKind = "CreateOptions" | "UpdateOptions" | "PatchOptions";
 
