@@ -175,7 +175,7 @@ function aggregated(groups: readonly Group[], version: string): unknown {
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
     items: groups.map((group) => ({
-      metadata: { name: group.name, creationTimestamp: null },
+      metadata: { name: group.name },
       versions: group.versions.map(({ version: name, rows }) => ({
         version: name,
         resources: rows.map(resource),

@@ -238,7 +238,6 @@ export function bookmarkFrame(
 ): Buffer {
   const metadata = {
     resourceVersion: String(revision),
-    creationTimestamp: null,
     ...(annotations ? { annotations } : {}),
   };
   const frame = representation.protobuf

@@ -43,7 +43,7 @@ export function tableRow(
   version = "v1",
 ): unknown {
   const cells = columnsOf(kind).map((column) => column.value(object, now) ?? null);
-  if (include === "None") return { cells };
+  if (include === "None") return { cells, object: null };
   return { cells, object: include === "Object" ? object : partialObject(object, version) };
 }
 

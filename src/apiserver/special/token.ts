@@ -47,7 +47,7 @@ export const issueToken: SpecialHandler = async (core, request) => {
   return {
     apiVersion: "authentication.k8s.io/v1",
     kind: "TokenRequest",
-    metadata: { name: target.name, namespace: target.namespace, creationTimestamp: null },
+    metadata: { name: target.name, namespace: target.namespace },
     spec: { ...spec, audiences, expirationSeconds: seconds },
     status: issued,
   } as unknown as KubeObject;
