@@ -122,14 +122,6 @@ const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 const shared = { type: "requests", writers, connections } as const;
 const mergePatch = "application/merge-patch+json";
 const jobs = {
-  dryRun: {
-    ...shared,
-    method: "POST",
-    path: `${podsPath}?dryRun=All`,
-    contentType: "application/json",
-    body: podText,
-    count: 3000,
-  },
   create: { ...shared, method: "POST", path: podsPath, contentType: "application/json", body: podText, count: pods },
   get: { ...shared, method: "GET", path: `${podsPath}/pod-{i}`, count: 20_000, modulo: pods },
   patch: {
@@ -144,7 +136,6 @@ const jobs = {
   list: { ...shared, method: "GET", path: podsPath, count: 9, writers: 1, connections: 1 },
   watch: {
     type: "watch",
-    path: `${podsPath}?watch=1&resourceVersion={revision}`,
     watchers: 1000,
     connections: 20,
     rounds: 15,
@@ -154,20 +145,22 @@ const jobs = {
       body: `{"metadata":{"annotations":{"example.com/round":"{i}"}}}`,
     },
   },
-} satisfies Record<string, Job>;
+} as const;
 
-type Results = Record<"create" | "get" | "patch" | "list" | "watch", Result>;
+/** Own and floor in turn, so that both meet the same weather; `cpuMs` is of the server's main thread. */
+interface Measured {
+  readonly own: Result;
+  readonly floor: Result;
+  readonly cpuMs: number;
+}
 
-async function series(run: (job: Job) => Promise<Result>, revision: () => number): Promise<Results> {
-  await run(jobs.dryRun);
-  const create = await run(jobs.create);
-  await run({ ...jobs.get, count: 3000 });
-  const get = await run(jobs.get);
-  await run({ ...jobs.patch, count: 1000 });
-  const patch = await run(jobs.patch);
-  const list = await run(jobs.list);
-  const watch = await run({ ...jobs.watch, path: jobs.watch.path.replace("{revision}", String(revision())) });
-  return { create, get, patch, list, watch };
+type Run = (job: Job) => Promise<Result>;
+
+async function measured(run: Run, floor: Run, job: Job): Promise<Measured> {
+  const before = process.threadCpuUsage();
+  const own = await run(job);
+  const { user, system } = process.threadCpuUsage(before);
+  return { own, floor: await floor(job), cpuMs: (user + system) / 1000 };
 }
 
 /** The longest time in which nothing else could run, and the longest collection, while something happens. */
@@ -186,23 +179,34 @@ async function longestHold(what: () => Promise<unknown>): Promise<{ holdMs: numb
   return { holdMs: Math.max(0, delay.max / 1e6 - resolution), collectionMs };
 }
 
-const rate = (what: string, name: "create" | "get" | "patch", goal: number, own: Results, floor: Results) => ({
-  what: `${what} per second`,
-  goal: String(goal),
-  knarr: perSecond(own[name]).toFixed(0),
-  "p50, p99": `${ms(percentile(own[name], 0.5))}, ${ms(percentile(own[name], 0.99))}`,
-  floor: perSecond(floor[name]).toFixed(0),
-  "of the floor": `${((perSecond(own[name]) / perSecond(floor[name])) * 100).toFixed(0)} %`,
-});
+const each = ({ own, cpuMs }: Measured): string => `${(cpuMs / own.latenciesMs.length).toFixed(2)} ms`;
+const ratio = (own: number, floor: number): string => `${((own / floor) * 100).toFixed(0)} %`;
 
-const time = (what: string, name: "list" | "watch", goal: number, own: Results, floor: Results) => ({
-  what,
-  goal: ms(goal),
-  knarr: ms(percentile(own[name], 0.5)),
-  "p50, p99": `${ms(percentile(own[name], 0.5))}, ${ms(percentile(own[name], 0.99))}`,
-  floor: ms(percentile(floor[name], 0.5)),
-  "of the floor": `${((percentile(own[name], 0.5) / percentile(floor[name], 0.5)) * 100).toFixed(0)} %`,
-});
+function rate(what: string, goal: number, run: Measured) {
+  const { own, floor } = run;
+  return {
+    what: `${what} per second`,
+    goal: String(goal),
+    knarr: perSecond(own).toFixed(0),
+    "p50, p99": `${ms(percentile(own, 0.5))}, ${ms(percentile(own, 0.99))}`,
+    floor: perSecond(floor).toFixed(0),
+    "of the floor": ratio(perSecond(own), perSecond(floor)),
+    "CPU each": each(run),
+  };
+}
+
+function time(what: string, goal: number, run: Measured) {
+  const { own, floor } = run;
+  return {
+    what,
+    goal: ms(goal),
+    knarr: ms(percentile(own, 0.5)),
+    "p50, p99": `${ms(percentile(own, 0.5))}, ${ms(percentile(own, 0.99))}`,
+    floor: ms(percentile(floor, 0.5)),
+    "of the floor": ratio(percentile(own, 0.5), percentile(floor, 0.5)),
+    "CPU each": each(run),
+  };
+}
 
 const dir = mkdtempSync(join(tmpdir(), "knarr-bench-"));
 const stop = new AbortController();
@@ -216,32 +220,40 @@ try {
   const identity = await pki.issueClientCertificate({ commonName: "bench", organizations: ["benchers"] });
   const target = { url: server.url, caPem: pki.caPem, ...identity };
   const startMb = process.memoryUsage.rss() / 1e6;
-  const own = await series(
-    (job) => load(loader, target, job),
-    () => store.revision,
-  );
-  await load(loader, target, { ...jobs.create, first: pods });
-  const residentMb = process.memoryUsage.rss() / 1e6;
-  const holds = await longestHold(() => load(loader, target, { ...jobs.list, count: 5 }));
-  const afterMb = process.memoryUsage.rss() / 1e6;
-
+  const run: Run = (job) => load(loader, target, job);
+  await run({ ...jobs.create, path: `${podsPath}?dryRun=All`, count: 3000 });
+  await run({ ...jobs.create, count: 1 });
   const [entry] = store.list("/pods").entries;
-  const list = Buffer.alloc(own.list.bytes / jobs.list.count, "x").toString();
   const object = entry!.json().toString();
+  const list = `[${`${object},`.repeat(pods - 1)}${object}]`;
   const input: FloorInput = { caPem: pki.caPem, ...pki.serving, object, list, event: `${object}\n` };
   const { port } = await ask<{ port: number }>(bare, input);
-  const floor = await series(
-    (job) => load(loader, { ...target, url: `https://127.0.0.1:${port}` }, job),
-    () => 0,
-  );
+  const floor: Run = (job) => load(loader, { ...target, url: `https://127.0.0.1:${port}` }, job);
+  await floor({ ...jobs.create, count: 3000 });
+
+  const created = await measured(run, floor, { ...jobs.create, first: 1 });
+  await run({ ...jobs.get, count: 3000 });
+  const read = await measured(run, floor, jobs.get);
+  await run({ ...jobs.patch, count: 1000 });
+  const patched = await measured(run, floor, jobs.patch);
+  const listed = await measured(run, floor, jobs.list);
+  const watched = await measured(run, floor, {
+    ...jobs.watch,
+    path: `${podsPath}?watch=1&resourceVersion=${store.revision}`,
+  });
+  await run({ ...jobs.create, first: pods + 1, count: pods - 1 });
+  const residentMb = process.memoryUsage.rss() / 1e6;
+  const holds = await longestHold(() => run({ ...jobs.list, count: 5 }));
+  const afterMb = process.memoryUsage.rss() / 1e6;
   const { items } = await client.list(Pod, { namespace: "default" });
   if (items.length !== 2 * pods) throw new Error(`${items.length} pods are there`);
+
   console.table([
-    rate("pod creates, durable,", "create", 6000, own, floor),
-    rate("gets", "get", 20_000, own, floor),
-    rate("patches", "patch", 5000, own, floor),
-    time(`list of ${pods} pods, ${(list.length / 1e6).toFixed(1)} MB`, "list", 60, own, floor),
-    time("one change to the last of 1000 watchers", "watch", 15, own, floor),
+    rate("pod creates, durable,", 6000, created),
+    rate("gets", 20_000, read),
+    rate("patches", 5000, patched),
+    time(`list of ${pods} pods, ${(list.length / 1e6).toFixed(1)} MB`, 60, listed),
+    time("one change to the last of 1000 watchers", 15, watched),
   ]);
   console.table([
     {
