@@ -11,8 +11,9 @@ const at = (ms: number): Clock => ({ now: () => ms, after: () => () => {} });
 const options = { names: ["localhost", "kubernetes.default.svc"], addresses: ["127.0.0.1", "10.96.0.1"] };
 
 test("the PKI is made once, private to its owner, and reused while it is fresh", async (t) => {
-  const dir = join(mkdtempSync(join(tmpdir(), "knarr-pki-")), "pki");
-  t.after(() => rmSync(dir, { recursive: true }));
+  const parent = mkdtempSync(join(tmpdir(), "knarr-pki-"));
+  const dir = join(parent, "pki");
+  t.after(() => rmSync(parent, { recursive: true }));
   const clock = at(Date.now());
   const first = await ensurePki(dir, { ...options, clock });
   assert.equal(statSync(dir).mode & 0o777, 0o700);
