@@ -1,6 +1,6 @@
 // Holds the import directions of docs/architecture.md: a room may import itself and the rooms in its row, nothing else.
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { test } from "node:test";
 
@@ -39,4 +39,23 @@ test("imports go one way between the rooms", () => {
 test("every room has a row, and only cluster.ts and cli/ know them all", () => {
   const rooms = new Set(globSync("*/", { cwd: src }).map((name) => name.replace(/\/$/, "")));
   assert.deepEqual([...rooms].filter((room) => !allowed[room] && room !== "cli").toSorted(), []);
+});
+
+test("the paths that the documents name exist", () => {
+  const root = join(src, "..");
+  const missing: string[] = [];
+  for (const document of [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/compatibility.md",
+    "examples/README.md",
+  ]) {
+    for (const [, path] of readFileSync(join(root, document), "utf8").matchAll(
+      /`((?:src|test|docs|examples|scripts)\/[\w./-]+)`/g,
+    )) {
+      if (!existsSync(join(root, path!))) missing.push(`${document}: ${path}`);
+    }
+  }
+  assert.deepEqual(missing, []);
 });
