@@ -159,11 +159,7 @@ describe("volumes", { concurrency: 4 }, () => {
       volumes: wrong,
       containers: [lives("true", { volumeMounts: [{ name: "w", mountPath: "/w" }] })],
     });
-    await eventually("the reason is an event", async () =>
-      (await work.events("host-wrong")).some((event) =>
-        /^FailedMount: .*hostPath type check failed: .* is not a directory/.test(event),
-      ),
-    );
+    await work.untilEvent("host-wrong", /^FailedMount: .*hostPath type check failed: .* is not a directory/);
     await work.remove("host-wrong");
   });
 
@@ -351,9 +347,7 @@ describe("limits and rights", { concurrency: 4 }, () => {
     const pod = await work.until("rooted", (p) => reason(p) === "CreateContainerConfigError");
     assert.match(statusOf(pod)!.state!.waiting!.message!, /runAsNonRoot and image will run as root/);
     await work.pod("users", { hostUsers: false, containers: [lives()] });
-    await eventually("the refusal is an event", async () =>
-      (await work.events("users")).includes("FailedCreatePodSandBox: spec.hostUsers: false is not supported"),
-    );
+    await work.untilEvent("users", /^FailedCreatePodSandBox: spec\.hostUsers: false is not supported$/);
     await work.remove("rooted");
     await work.remove("users");
   });

@@ -181,7 +181,7 @@ describe("containers of a pod", { concurrency: 5 }, () => {
     const begun = statusOf(again)!.state?.running?.startedAt ?? statusOf(again)!.lastState!.terminated!.startedAt;
     const pause = seconds(ended, begun);
     assert.ok(pause >= 9 && pause <= 14, `it waited ${pause} s`);
-    assert.ok((await work.events("always")).some((event) => event.startsWith("BackOff: Back-off restarting")));
+    await work.untilEvent("always", /^BackOff: Back-off restarting/);
   });
 
   test("beyond its memory limit a container is OOMKilled", async () => {
@@ -276,11 +276,7 @@ describe("probes and hooks", { concurrency: 5 }, () => {
     assert.equal(statusOf(pod, "failing")!.ready, false);
     assert.equal(isReady(pod), false);
     assert.match(linesOf(dir, "requests")[0]!, /^\/moved hi kube-probe\//);
-    await eventually("the failure is an event", async () =>
-      (await work.events("http-probe")).includes(
-        "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500",
-      ),
-    );
+    await work.untilEvent("http-probe", /^Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500$/);
     await work.remove("http-probe");
   });
 
@@ -324,9 +320,8 @@ describe("probes and hooks", { concurrency: 5 }, () => {
     });
     const pod = await work.until("liveness", (p) => statusOf(p)?.restartCount === 1, 30_000);
     assert.equal(statusOf(pod)!.lastState!.terminated!.exitCode, 137);
-    const events = await work.events("liveness");
-    assert.ok(events.some((event) => event.startsWith("Unhealthy: Liveness probe failed")));
-    assert.ok(events.includes("Killing: Container main failed liveness probe, will be restarted"), events.join("\n"));
+    await work.untilEvent("liveness", /^Unhealthy: Liveness probe failed/);
+    await work.untilEvent("liveness", /^Killing: Container main failed liveness probe, will be restarted$/);
     await work.remove("liveness", 0);
   });
 
@@ -344,9 +339,7 @@ describe("probes and hooks", { concurrency: 5 }, () => {
     });
     const pod = await work.until("startup", (p) => (statusOf(p, "stuck")?.restartCount ?? 0) > 0);
     assert.equal(statusOf(pod, "slow")!.restartCount, 0);
-    assert.ok(
-      (await work.events("startup")).includes("Killing: Container stuck failed startup probe, will be restarted"),
-    );
+    await work.untilEvent("startup", /^Killing: Container stuck failed startup probe, will be restarted$/);
     await work.remove("startup");
   });
 
@@ -405,11 +398,7 @@ describe("probes and hooks", { concurrency: 5 }, () => {
     const lifecycle = { postStart: { exec: { command: ["false"] } } };
     await work.pod("bad-hook", { restartPolicy: "Never", containers: [lives("true", { lifecycle })] });
     await work.until("bad-hook", (pod) => statusOf(pod)?.state?.terminated !== undefined);
-    const events = await work.events("bad-hook");
-    assert.ok(
-      events.some((event) => event.startsWith("FailedPostStartHook: ")),
-      events.join("\n"),
-    );
+    await work.untilEvent("bad-hook", /^FailedPostStartHook: /);
   });
 
   test("SIGTERM first; who traps it has the grace period, who ignores it is killed at its end", async () => {
@@ -568,7 +557,7 @@ test("a NoExecute taint evicts who does not tolerate it, at once or after tolera
   await work.until("later", (pod) => pod === undefined, 15_000);
   assert.ok(Date.now() - begun > 3500);
   assert.ok(isReady(await work.client.get(Pod, "stays", "default")));
-  assert.ok((await work.events("evicted")).some((event) => event.startsWith("TaintManagerEviction: ")));
+  await work.untilEvent("evicted", /^TaintManagerEviction: /);
   await work.kubectl("taint", "node", nodeName, "away:NoExecute-");
   assert.equal((await work.client.get(Node, nodeName)).spec!.taints, undefined);
 });

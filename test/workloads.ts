@@ -13,7 +13,7 @@ import { buildDebianImage } from "../src/kubelet/images/debian.ts";
 import { importImage } from "../src/kubelet/images/import.ts";
 import { busyboxSource } from "../scripts/images.ts";
 import { containerdSocket } from "../src/node.ts";
-import type { TestCluster } from "./harness.ts";
+import { eventually, type TestCluster } from "./harness.ts";
 
 /** Debian's busybox, and the Node that runs these tests for what a shell cannot do. */
 export const image = "knarr.dev/test-tools:1";
@@ -92,8 +92,8 @@ export interface Workloads extends AsyncDisposable {
   exec(pod: string, ...command: string[]): Promise<string>;
   kubectl(...args: string[]): Promise<string>;
   remove(name: string, gracePeriodSeconds?: number): Promise<void>;
-  /** `reason: message` of a pod's events. */
-  events(pod: string): Promise<string[]>;
+  /** Resolves when an event of the pod, as `reason: message`, matches. Events are written a moment after what they tell of. */
+  untilEvent(pod: string, expected: RegExp): Promise<void>;
 }
 
 /** Takes the cluster's `default` namespace. */
@@ -144,11 +144,17 @@ export async function workloadsOf(cluster: TestCluster): Promise<Workloads> {
       await client.delete(Pod, { name, namespace }, options);
       await until(name, (gone) => gone === undefined);
     },
-    async events(name) {
-      const { items } = await client.list(Event, { namespace });
-      return items
-        .filter(({ involvedObject }) => involvedObject.name === name)
-        .map(({ reason, message }) => `${reason}: ${message}`);
+    async untilEvent(pod, expected) {
+      let seen: string[] = [];
+      const check = async () => {
+        const { items } = await client.list(Event, { namespace });
+        const own = items.filter(({ involvedObject }) => involvedObject.name === pod);
+        seen = own.map(({ reason, message }) => `${reason}: ${message}`);
+        return seen.some((event) => expected.test(event));
+      };
+      await eventually(`an event of ${pod} matches ${expected}`, check, 15_000).catch((error: unknown) => {
+        throw new Error(`no event of ${pod} matches ${expected}, only:\n${seen.join("\n")}`, { cause: error });
+      });
     },
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
