@@ -402,7 +402,9 @@ describe("Ingresses", { concurrency: 4 }, () => {
     await ingress("ours", { ingressClassName: classes[0]!.metadata.name, rules: rules("ours.test") });
     await eventually("ours answers", async () => (await nameAt("ours.test", "/")) === "one");
     assert.notEqual(await nameAt("foreign.test", "/"), "one");
-    const { status } = await work.client.get(Ingress, "ours", "default");
-    assert.ok(status?.loadBalancer?.ingress?.length);
+    await eventually("its status has an address", async () => {
+      const { status } = await work.client.get(Ingress, "ours", "default");
+      return (status?.loadBalancer?.ingress?.length ?? 0) > 0;
+    });
   });
 });
