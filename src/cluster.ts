@@ -8,6 +8,7 @@ import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
 import { followEvents } from "./apiserver/core/event-expiry.ts";
+import type { ApiServerFlags } from "./apiserver/flags.ts";
 import { startApiServer } from "./apiserver/http/server.ts";
 import { localClient } from "./apiserver/local.ts";
 import type { Client } from "./client/client.ts";
@@ -37,6 +38,7 @@ export interface ClusterSettings {
   readonly clusterDomain: string;
   /** A runtime that somebody else runs; absent: a private containerd. */
   readonly containerRuntimeEndpoint?: string;
+  readonly apiServer?: ApiServerFlags;
 }
 
 export type SettingsOverrides = Partial<Omit<ClusterSettings, "name">>;

@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { apiServerFlags } from "../apiserver/flags.ts";
 import { defaultDataDir } from "./settings.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8")) as {
@@ -39,7 +40,7 @@ const port = (text: string): number => {
   return value;
 };
 
-command("up", "start the cluster in the foreground; Ctrl-C stops Knarr and leaves containers running")
+const upCommand = command("up", "start the cluster in the foreground; Ctrl-C stops Knarr and leaves containers running")
   .alias("server")
   .option("--no-install", "refuse to install missing system packages")
   .option("--control-plane-only", "API server, controllers and scheduler only: no root, no containers")
@@ -56,6 +57,7 @@ command("up", "start the cluster in the foreground; Ctrl-C stops Knarr and leave
   )
   .addOption(new Option("--log-format <format>", "form of the log").choices(["pretty", "json"]))
   .action(async (flags) => (await import("./up.ts")).up({ ...place(flags), version, flags }));
+for (const { flag, description } of Object.values(apiServerFlags)) upCommand.option(flag, description);
 
 command("down", "stop Knarr and all workloads; data stays").action(async (flags) =>
   (await import("./teardown.ts")).down(place(flags)),

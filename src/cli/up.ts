@@ -1,7 +1,8 @@
 // knarr up: checks the machine, installs what is missing, starts the cluster in the foreground, says how to reach it.
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { apiServerFlags, type ApiServerFlags } from "../apiserver/flags.ts";
 import type { Cluster, SettingsOverrides } from "../cluster.ts";
 import { runningPid, writePidFile } from "../host/child.ts";
 import { canInstallPackages, installCommand, installPackages, missingRequirements } from "../host/packages.ts";
@@ -10,7 +11,7 @@ import type { Logger } from "../machinery/log.ts";
 import { createLogger, type LogFormat } from "./logger.ts";
 import { ensureSettings } from "./settings.ts";
 
-interface UpFlags extends Omit<SettingsOverrides, "name"> {
+interface UpFlags extends Omit<SettingsOverrides, "name" | "apiServer">, ApiServerFlags {
   readonly install: boolean;
   readonly controlPlaneOnly?: boolean;
   readonly logLevel: string;
@@ -37,6 +38,7 @@ export async function up(options: { name: string; dataDir: string; version: stri
     podCidr,
     serviceCidr,
     containerRuntimeEndpoint,
+    apiServer: apiServerFlagsIn(flags),
   });
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   writePidFile(pidFileOf(dataDir), process.pid);
@@ -79,6 +81,13 @@ export async function up(options: { name: string; dataDir: string; version: stri
   rmSync(pidFileOf(dataDir), { force: true });
   // Whatever a library still holds must not keep the command from ending: everything of ours is closed by now.
   process.exit(0);
+}
+
+/** The flags of the API server that were given, paths made absolute; undefined when none was, so that stored ones stay. */
+function apiServerFlagsIn(flags: ApiServerFlags): ApiServerFlags | undefined {
+  const names = Object.keys(apiServerFlags) as (keyof ApiServerFlags)[];
+  const given = names.filter((name) => flags[name] !== undefined);
+  return given.length > 0 ? Object.fromEntries(given.map((name) => [name, resolve(flags[name]!)])) : undefined;
 }
 
 /** Says what this machine cannot do, and what works all the same. */

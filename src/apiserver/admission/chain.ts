@@ -40,7 +40,12 @@ export interface AdmissionWorld {
   readonly inFlight: Map<string, Map<string, KubeObject>>;
 }
 
-/** Throws StatusError to refuse. `mutate` of all plugins runs before the object's validation, `validate` after it. */
+export type AdmissionStep = (request: AdmissionRequest, world: AdmissionWorld) => void | Promise<void>;
+
+/**
+ * Throws StatusError to refuse. `mutate` of all plugins runs before the object's validation, `validate` after it. A plugin
+ * that has to wait for somebody returns a promise; the others after it run when that is fulfilled.
+ */
 export interface AdmissionPlugin {
   readonly name: string;
   /** The resources (see AdmissionRequest.resource) that it looks at; absent for all. */
@@ -48,26 +53,39 @@ export interface AdmissionPlugin {
   readonly operations: readonly Operation[];
   /** Subresources that it looks at besides the main resource. */
   readonly subresources?: readonly string[];
-  readonly mutate?: (request: AdmissionRequest, world: AdmissionWorld) => void;
-  readonly validate?: (request: AdmissionRequest, world: AdmissionWorld) => void;
+  readonly mutate?: AdmissionStep;
+  readonly validate?: AdmissionStep;
 }
 
+/** Undefined says that it is done: nobody had to be waited for. Most writes so stay within one turn of the event loop. */
 export interface AdmissionChain {
-  mutate(request: AdmissionRequest): void;
-  validate(request: AdmissionRequest): void;
+  mutate(request: AdmissionRequest): Promise<void> | undefined;
+  validate(request: AdmissionRequest): Promise<void> | undefined;
 }
 
 export function createAdmissionChain(plugins: readonly AdmissionPlugin[], world: AdmissionWorld): AdmissionChain {
   const mutating = plugins.filter((plugin) => plugin.mutate);
   const validating = plugins.filter((plugin) => plugin.validate);
   return {
-    mutate(request) {
-      for (const plugin of mutating) if (handles(plugin, request)) plugin.mutate!(request, world);
-    },
-    validate(request) {
-      for (const plugin of validating) if (handles(plugin, request)) plugin.validate!(request, world);
-    },
+    mutate: (request) => runFrom(0, mutating, "mutate", request, world),
+    validate: (request) => runFrom(0, validating, "validate", request, world),
   };
+}
+
+function runFrom(
+  first: number,
+  plugins: readonly AdmissionPlugin[],
+  step: "mutate" | "validate",
+  request: AdmissionRequest,
+  world: AdmissionWorld,
+): Promise<void> | undefined {
+  for (let i = first; i < plugins.length; i++) {
+    const plugin = plugins[i]!;
+    if (!handles(plugin, request)) continue;
+    const later = plugin[step]!(request, world);
+    if (later) return later.then(() => runFrom(i + 1, plugins, step, request, world));
+  }
+  return undefined;
 }
 
 function handles(plugin: AdmissionPlugin, request: AdmissionRequest): boolean {

@@ -55,7 +55,7 @@ export async function createDecoded(
   for (let tries = 1; ; tries++) {
     const transaction = new Transaction(parameters.dryRun ?? false);
     try {
-      const object = admitNew(core, context, kind, draft, parameters, transaction, tries > 1);
+      const object = await admitNew(core, context, kind, draft, parameters, transaction, tries > 1);
       const key = storeKey(kind, { namespace: metadata.namespace ?? "", name: metadata.name });
       if (transaction.dryRun && core.store.latest(key)) throw new StoreError("exists", "exists");
       if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(object);
@@ -82,7 +82,7 @@ function fillSystemMetadata(core: Core, draft: KubeObject): void {
   metadata.creationTimestamp = formatTime(core.clock.now());
 }
 
-function admitNew(
+async function admitNew(
   core: Core,
   context: RequestContext,
   kind: AnyKind,
@@ -90,7 +90,7 @@ function admitNew(
   parameters: TrackedParameters,
   transaction: Transaction,
   again: boolean,
-): KubeObject {
+): Promise<KubeObject> {
   const request: AdmissionRequest = {
     operation: "CREATE",
     kind,
@@ -106,14 +106,16 @@ function admitNew(
   };
   // A second attempt only has another generated name: what was filled in already stays.
   if (!again) {
-    core.admission.mutate(request);
+    const mutation = core.admission.mutate(request);
+    if (mutation) await mutation;
     kind.prepareForCreate?.(draft);
     if (kind.hasGeneration) draft.metadata.generation = 1;
     const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft) ?? [])];
     if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
     if (kind.warnings) context.warnings.push(...kind.warnings(draft));
   }
-  core.admission.validate(request);
+  const validation = core.admission.validate(request);
+  if (validation) await validation;
   trackManagers(core, context, kind, draft, undefined, parameters);
   return draft;
 }

@@ -136,7 +136,7 @@ export function removeAuthorized(
     const { object } = viewOf(kind, current);
     checkPreconditions(kind, object.metadata, parameters);
     const transaction = new Transaction(parameters.dryRun ?? false);
-    core.admission.validate({
+    const validation = core.admission.validate({
       operation: "DELETE",
       kind,
       resource: `${kind.group}/${kind.plural}`,
@@ -150,6 +150,7 @@ export function removeAuthorized(
       transaction,
       warnings: context.warnings,
     });
+    if (validation) await validation;
     const plan = isNamespace(kind)
       ? planNamespaceDeletion(object, core.clock.now())
       : withMetadata(object, planDeletion(kind, object, parameters, core.clock.now()));

@@ -119,7 +119,7 @@ export async function replace(
   checkPreconditions(kind, draft.metadata, old.metadata);
   const transaction = new Transaction(parameters.dryRun ?? false);
   try {
-    const next = prepare(core, context, kind, draft, old, parameters, transaction);
+    const next = await prepare(core, context, kind, draft, old, parameters, transaction);
     if (isSame(next, old)) return view;
     const { key, revision } = current;
     if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(next);
@@ -160,7 +160,7 @@ export function checkPreconditions(kind: AnyKind, wanted: ObjectMeta, actual: Ob
   }
 }
 
-function prepare(
+async function prepare(
   core: Core,
   context: RequestContext,
   kind: AnyKind,
@@ -168,7 +168,7 @@ function prepare(
   old: KubeObject,
   parameters: TrackedParameters,
   transaction: Transaction,
-): KubeObject {
+): Promise<KubeObject> {
   const subresource = parameters.subresource ?? "";
   keepSystemMetadata(draft.metadata, old.metadata);
   const status = subresource === "status";
@@ -189,7 +189,8 @@ function prepare(
     transaction,
     warnings: context.warnings,
   };
-  core.admission.mutate(request);
+  const mutation = core.admission.mutate(request);
+  if (mutation) await mutation;
   if (subresource === "") kind.prepareForUpdate?.(next, old);
   bumpGeneration(kind, next, old);
   const errors = [
@@ -199,7 +200,8 @@ function prepare(
   ];
   if (errors.length > 0) throw invalid(kind, next.metadata.name, errors);
   if (subresource === "" && kind.warnings) context.warnings.push(...kind.warnings(next));
-  core.admission.validate(request);
+  const validation = core.admission.validate(request);
+  if (validation) await validation;
   trackManagers(core, context, kind, next, old, parameters);
   return next;
 }

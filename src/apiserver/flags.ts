@@ -1,0 +1,46 @@
+// What an administrator may give the API server, named and formed as kube-apiserver's flags: `knarr up` has one option for
+// each row, and the cluster's settings keep what was given.
+
+/** Paths are absolute. Absent: the default of the row. */
+export interface ApiServerFlags {
+  readonly tokenAuthFile?: string;
+  readonly authenticationConfig?: string;
+  readonly authenticationTokenWebhookConfigFile?: string;
+  readonly authorizationConfig?: string;
+  readonly auditPolicyFile?: string;
+  readonly auditLogPath?: string;
+  readonly auditWebhookConfigFile?: string;
+  readonly encryptionProviderConfig?: string;
+}
+
+interface FlagRow {
+  /** As commander wants it. */
+  readonly flag: string;
+  readonly description: string;
+}
+
+export const apiServerFlags: Readonly<Record<keyof ApiServerFlags, FlagRow>> = {
+  tokenAuthFile: { flag: "--token-auth-file <file>", description: "static bearer tokens (CSV)" },
+  authenticationConfig: {
+    flag: "--authentication-config <file>",
+    description: "AuthenticationConfiguration: JWT issuers (OIDC) and anonymous access",
+  },
+  authenticationTokenWebhookConfigFile: {
+    flag: "--authentication-token-webhook-config-file <file>",
+    description: "kubeconfig of a webhook that reviews bearer tokens",
+  },
+  authorizationConfig: {
+    flag: "--authorization-config <file>",
+    description: "AuthorizationConfiguration: chain of authorizers, webhooks among them",
+  },
+  auditPolicyFile: { flag: "--audit-policy-file <file>", description: "audit Policy" },
+  auditLogPath: { flag: "--audit-log-path <file>", description: "file for audit events" },
+  auditWebhookConfigFile: {
+    flag: "--audit-webhook-config-file <file>",
+    description: "kubeconfig of a webhook for audit events",
+  },
+  encryptionProviderConfig: {
+    flag: "--encryption-provider-config <file>",
+    description: "EncryptionConfiguration in place of the default encryption of Secrets",
+  },
+};
