@@ -1,13 +1,6 @@
 // The load of bench/api.ts in a process of its own: runs one job after the other against an HTTPS server over HTTP/2 and
 // says how long the requests took.
-import { connect, type ClientHttp2Session, type OutgoingHttpHeaders } from "node:http2";
-
-export interface Target {
-  readonly url: string;
-  readonly caPem: string;
-  readonly certPem: string;
-  readonly keyPem: string;
-}
+import { connectLoad, type LoadConnection, type Listener, type LoadRequest, type Target } from "./http2.ts";
 
 /** `{i}` in paths and bodies is the number of the request. */
 export type Job =
@@ -41,97 +34,75 @@ export interface Result {
   readonly bytes: number;
 }
 
-const session = ({ url, caPem, certPem, keyPem }: Target): ClientHttp2Session =>
-  connect(url, { ca: caPem, cert: certPem, key: keyPem, settings: { initialWindowSize: 16 << 20 } });
-
-function exchange(to: ClientHttp2Session, headers: OutgoingHttpHeaders, body: string | undefined): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const stream = to.request(headers, { endStream: body === undefined });
-    let bytes = 0;
-    let status = 0;
-    stream.on("response", (answer) => (status = Number(answer[":status"])));
-    stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
-    stream.on("error", reject);
-    stream.on("end", () => {
-      if (status < 300) resolve(bytes);
-      else reject(new Error(`${String(headers[":method"])} ${String(headers[":path"])} was answered with ${status}`));
-    });
-    if (body !== undefined) stream.end(body);
-  });
+/** Runs a task over new connections; rejects as soon as anything fails. */
+async function withConnections<T>(
+  target: Target,
+  count: number,
+  task: (connections: readonly LoadConnection[]) => Promise<T>,
+): Promise<T> {
+  const failure = Promise.withResolvers<never>();
+  const opening = Array.from({ length: count }, () => connectLoad(target, failure.reject));
+  const connections = await Promise.all(opening);
+  try {
+    return await Promise.race([task(connections), failure.promise]);
+  } finally {
+    for (const connection of connections) connection.close();
+  }
 }
 
-const connected = (target: Target, count: number) =>
-  Promise.all(
-    Array.from({ length: count }, async () => {
-      const made = session(target);
-      await new Promise((resolve, reject) => made.once("remoteSettings", resolve).once("error", reject));
-      // Many streams at once must not wait for the window of their connection.
-      made.setLocalWindowSize(64 << 20);
-      return made;
-    }),
-  );
+const exchange = (to: LoadConnection, request: LoadRequest, listener: Listener = {}): Promise<void> =>
+  new Promise((resolve) => to.send(request, { ...listener, onEnd: resolve }));
 
-async function requests(target: Target, job: Extract<Job, { type: "requests" }>): Promise<Result> {
-  const sessions = await connected(target, job.connections);
+const numbered = (text: string, number: number): string => text.replaceAll("{i}", String(number));
+
+function requests(target: Target, job: Extract<Job, { type: "requests" }>): Promise<Result> {
   const latenciesMs: number[] = [];
   let bytes = 0;
   let next = 0;
-  const write = async (to: ClientHttp2Session) => {
+  const listener = { onData: (length: number) => void (bytes += length) };
+  const write = async (to: LoadConnection) => {
     for (let i = next++; i < job.count; i = next++) {
-      const number = String((job.first ?? 0) + (job.modulo ? i % job.modulo : i));
-      const headers = {
-        ":method": job.method,
-        ":path": job.path.replaceAll("{i}", number),
-        ...(job.contentType ? { "content-type": job.contentType } : {}),
-      };
+      const number = (job.first ?? 0) + (job.modulo ? i % job.modulo : i);
+      const { method, contentType } = job;
+      const body = job.body === undefined ? undefined : numbered(job.body, number);
       const started = performance.now();
-      bytes += await exchange(to, headers, job.body?.replaceAll("{i}", number));
+      await exchange(to, { method, contentType, path: numbered(job.path, number), body }, listener);
       latenciesMs.push(performance.now() - started);
     }
   };
-  const started = performance.now();
-  await Promise.all(Array.from({ length: job.writers }, (_, i) => write(sessions[i % sessions.length]!)));
-  const elapsedMs = performance.now() - started;
-  for (const each of sessions) each.destroy();
-  return { latenciesMs, elapsedMs, bytes };
+  return withConnections(target, job.connections, async (connections) => {
+    const started = performance.now();
+    await Promise.all(Array.from({ length: job.writers }, (_, i) => write(connections[i % connections.length]!)));
+    return { latenciesMs, elapsedMs: performance.now() - started, bytes };
+  });
 }
 
 /** From sending a change until the last watcher has its event. */
-async function watch(target: Target, job: Extract<Job, { type: "watch" }>): Promise<Result> {
-  const sessions = await connected(target, job.connections);
-  const [writer] = await connected(target, 1);
+function watch(target: Target, job: Extract<Job, { type: "watch" }>): Promise<Result> {
   let bytes = 0;
   let events = 0;
-  let onEvent = () => {};
-  const open = (to: ClientHttp2Session) =>
-    new Promise<void>((resolve, reject) => {
-      const stream = to.request({ ":method": "GET", ":path": job.path });
-      stream.on("response", () => resolve());
-      stream.on("error", reject);
-      stream.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-        // Every event ends with a newline, and none has another one.
-        if (chunk.at(-1) !== 10) return;
-        events++;
-        onEvent();
-      });
-    });
-  await Promise.all(Array.from({ length: job.watchers }, (_, i) => open(sessions[i % sessions.length]!)));
-  const latenciesMs: number[] = [];
-  const begun = performance.now();
-  for (let round = 0; round < job.rounds; round++) {
-    events = 0;
-    const all = new Promise<void>((resolve) => {
-      onEvent = () => events === job.watchers && resolve();
-    });
-    const { path, contentType, body } = job.change;
-    const started = performance.now();
-    const headers = { ":method": "PATCH", ":path": path, "content-type": contentType };
-    await Promise.all([all, exchange(writer!, headers, body.replaceAll("{i}", String(round)))]);
-    latenciesMs.push(performance.now() - started);
-  }
-  for (const each of [...sessions, writer!]) each.destroy();
-  return { latenciesMs, elapsedMs: performance.now() - begun, bytes };
+  let onAll = () => {};
+  const onData = (length: number, last: number) => {
+    bytes += length;
+    // Every event ends with a newline, and none has another one.
+    if (last === 10 && ++events === job.watchers) onAll();
+  };
+  const open = (to: LoadConnection) =>
+    new Promise<void>((resolve) => to.send({ method: "GET", path: job.path }, { onData, onHeaders: resolve }));
+  return withConnections(target, job.connections + 1, async ([writer, ...connections]) => {
+    await Promise.all(Array.from({ length: job.watchers }, (_, i) => open(connections[i % connections.length]!)));
+    const latenciesMs: number[] = [];
+    const begun = performance.now();
+    for (let round = 0; round < job.rounds; round++) {
+      events = 0;
+      const all = new Promise<void>((resolve) => (onAll = resolve));
+      const { path, contentType, body } = job.change;
+      const started = performance.now();
+      await Promise.all([all, exchange(writer!, { method: "PATCH", path, contentType, body: numbered(body, round) })]);
+      latenciesMs.push(performance.now() - started);
+    }
+    return { latenciesMs, elapsedMs: performance.now() - begun, bytes };
+  });
 }
 
 process.on("message", ({ target, job }: { target: Target; job: Job }) => {
