@@ -155,14 +155,19 @@ export interface Attributes {
   readonly path?: string;
 }
 
+/** Neither allowed nor denied is no opinion: the next authorizer is asked, and in the end nobody allowed it. */
 export interface Decision {
   readonly allowed: boolean;
+  /** Refused for good, whatever authorizers further on would say. */
+  readonly denied?: boolean;
   readonly reason: string;
 }
 
 /** Answers from memory, so it need not be awaited. */
 export interface Authorizer {
   authorize(attributes: Attributes): Decision;
+  /** Brings what the answer needs into memory: await it before `authorize` with equal attributes. Never rejects. */
+  prepare?(attributes: Attributes): Promise<void> | undefined;
   /** Rules that apply to the user in the namespace, for SelfSubjectRulesReview. */
   rulesFor(
     user: UserInfo,
@@ -175,12 +180,20 @@ export interface Authorizer {
       resourceNames?: string[];
     }[];
     readonly nonResourceRules: readonly { verbs: string[]; nonResourceURLs?: string[] }[];
+    /** Why there may be more rules than these. */
+    readonly incomplete?: string;
   };
 }
 
-/** Turns credentials into a user; undefined when they are not of its sort, throws Unauthorized when they are bad. */
+/**
+ * Turns credentials into a user and all audiences that they are good for; undefined when they are not of its sort, throws
+ * an Error that says why when they are bad. `audiences` are those of interest to the caller, who compares.
+ */
 export interface TokenAuthenticator {
-  authenticateToken(token: string): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined>;
+  authenticateToken(
+    token: string,
+    audiences?: readonly string[],
+  ): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined>;
 }
 
 /** Issues and checks ServiceAccount tokens. */
