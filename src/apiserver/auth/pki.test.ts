@@ -23,6 +23,12 @@ test("the PKI is made once, private to its owner, and reused while it is fresh",
   assert.deepEqual(second.admin, first.admin);
   assert.equal(await second.renew(), false);
 
+  assert.deepEqual(second.frontProxyClient, first.frontProxyClient);
+  const proxy = new X509Certificate(first.frontProxyClient.certPem);
+  assert.equal(proxy.subject, "CN=front-proxy-client");
+  assert.ok(proxy.verify(new X509Certificate(first.frontProxyCaPem).publicKey));
+  assert.ok(!proxy.verify(new X509Certificate(first.caPem).publicKey), "the cluster CA does not vouch for proxies");
+
   const serving = new X509Certificate(first.serving.certPem);
   assert.ok(serving.verify(new X509Certificate(first.caPem).publicKey));
   assert.equal(serving.checkIP("10.96.0.1"), "10.96.0.1");

@@ -31,6 +31,10 @@ export interface Pki {
   readonly serving: KeyPair;
   /** CN=kubernetes-admin, O=system:masters. */
   readonly admin: KeyPair;
+  /** What signs the certificate below and nothing else: whoever shows one is believed when it says who asks. */
+  readonly frontProxyCaPem: string;
+  /** CN=front-proxy-client: shown to extension API servers. */
+  readonly frontProxyClient: KeyPair;
   /** EC private key that signs ServiceAccount tokens, PKCS #8. */
   readonly serviceAccountKeyPem: string;
   issueClientCertificate(identity: ClientIdentity): Promise<KeyPair>;
@@ -71,37 +75,29 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
   chmodSync(dir, 0o700);
   const issuer = createIssuer(dir, options.clock);
   const now = () => options.clock.now();
-  const ca = readCa(dir) ?? (await issuer.createCa());
+  const ca = readCa(dir, "ca") ?? (await issuer.createCa("ca", "knarr-ca"));
+  const frontProxyCa = readCa(dir, "front-proxy-ca") ?? (await issuer.createCa("front-proxy-ca", "front-proxy-ca"));
   const serviceAccountKeyPem =
     readText(dir, "service-account.key") ?? (await issuer.createKeyFile("service-account.key"));
 
-  const wanted = {
-    serving: (pair: KeyPair) => covers(pair, options),
-    admin: () => true,
-  };
-  const issue = {
-    serving: () =>
-      issuer.issue(ca, {
-        subject: "CN=kube-apiserver",
-        days: leafDays,
-        usages: ["server"],
-        ...options,
-        file: "serving",
-      }),
-    admin: () =>
-      issuer.issue(ca, {
-        subject: subjectOf({ commonName: "kubernetes-admin", organizations: ["system:masters"] }),
-        days: leafDays,
-        usages: ["client"],
-        file: "admin",
-      }),
-  };
-  const load = async (name: "serving" | "admin", current?: KeyPair) => {
+  const leaves = {
+    serving: { ca, subject: "CN=kube-apiserver", usages: ["server"], ...options },
+    admin: {
+      ca,
+      subject: subjectOf({ commonName: "kubernetes-admin", organizations: ["system:masters"] }),
+      usages: ["client"],
+    },
+    "front-proxy-client": { ca: frontProxyCa, subject: "CN=front-proxy-client", usages: ["client"] },
+  } as const;
+  const load = async (name: keyof typeof leaves, current?: KeyPair) => {
     const pair = current ?? readPair(dir, name);
-    return pair && isUsable(pair, ca.certPem, now()) && wanted[name](pair) ? pair : await issue[name]();
+    const { ca: signer, ...leaf } = leaves[name];
+    const isGood = pair && isUsable(pair, signer.certPem, now()) && (name !== "serving" || covers(pair, options));
+    return isGood ? pair : issuer.issue(signer, { ...leaf, days: leafDays, file: name });
   };
   let serving = await load("serving");
   let admin = await load("admin");
+  let frontProxyClient = await load("front-proxy-client");
 
   return {
     caPem: ca.certPem,
@@ -111,6 +107,10 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     get admin() {
       return admin;
     },
+    frontProxyCaPem: frontProxyCa.certPem,
+    get frontProxyClient() {
+      return frontProxyClient;
+    },
     serviceAccountKeyPem,
     issueClientCertificate: (identity) =>
       issuer.issue(ca, { subject: subjectOf(identity), days: identity.days ?? leafDays, usages: ["client"] }),
@@ -119,6 +119,7 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
       const before = serving;
       serving = await load("serving", serving);
       admin = await load("admin", admin);
+      frontProxyClient = await load("front-proxy-client", frontProxyClient);
       return serving !== before;
     },
   };
@@ -145,13 +146,13 @@ function createIssuer(dir: string, clock: Clock) {
   const createKey = () => crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
 
   return {
-    async createCa(): Promise<KeyPair> {
+    async createCa(file: string, commonName: string): Promise<KeyPair> {
       const { X509CertificateGenerator, BasicConstraintsExtension, KeyUsagesExtension, KeyUsageFlags } =
         await loadX509();
       const keys = await createKey();
       const certificate = await X509CertificateGenerator.createSelfSigned({
         serialNumber: randomSerial(),
-        name: "CN=knarr-ca",
+        name: `CN=${commonName}`,
         ...validity(caDays),
         keys,
         signingAlgorithm: algorithm,
@@ -163,7 +164,7 @@ function createIssuer(dir: string, clock: Clock) {
           ),
         ],
       });
-      return writePair(dir, "ca", {
+      return writePair(dir, file, {
         certPem: `${certificate.toString("pem")}\n`,
         keyPem: await keyPemOf(keys.privateKey),
       });
@@ -264,15 +265,15 @@ function covers(pair: KeyPair, { names, addresses }: PkiOptions): boolean {
   );
 }
 
-function readCa(dir: string): KeyPair | undefined {
-  const certPem = readText(dir, "ca.crt");
-  const keyPem = readText(dir, "ca.key");
+function readCa(dir: string, name: string): KeyPair | undefined {
+  const certPem = readText(dir, `${name}.crt`);
+  const keyPem = readText(dir, `${name}.key`);
   if (certPem === undefined && keyPem === undefined) return undefined;
   if (certPem === undefined || keyPem === undefined) {
-    throw new Error(`${dir} holds only half of the cluster CA: restore ca.crt and ca.key from a backup`);
+    throw new Error(`${dir} holds only half of a CA: restore ${name}.crt and ${name}.key from a backup`);
   }
   if (!new X509Certificate(certPem).checkPrivateKey(createPrivateKey(keyPem))) {
-    throw new Error(`ca.key in ${dir} does not belong to ca.crt: restore both from a backup`);
+    throw new Error(`${name}.key in ${dir} does not belong to ${name}.crt: restore both from a backup`);
   }
   return { certPem, keyPem };
 }
