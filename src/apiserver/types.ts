@@ -2,6 +2,7 @@
 import type { PatchType } from "../client/client.ts";
 import type { AnyKind } from "../kinds/registry.ts";
 import type { KubeObject } from "../machinery/object.ts";
+import type { FieldRequirement, Selector } from "../machinery/selector.ts";
 import type { Entry, StoreEvent, Subscription } from "../store/store.ts";
 
 export interface UserInfo {
@@ -153,6 +154,9 @@ export interface Attributes {
   readonly name: string;
   /** Set for requests that are no resource requests; then only `verb` and `path` count. */
   readonly path?: string;
+  /** Selectors of a list, watch or deletecollection; absent when it has none. */
+  readonly fieldSelector?: readonly FieldRequirement[] | undefined;
+  readonly labelSelector?: Selector | undefined;
 }
 
 /** Neither allowed nor denied is no opinion: the next authorizer is asked, and in the end nobody allowed it. */
@@ -207,7 +211,15 @@ export interface TokenIssuer extends TokenAuthenticator {
     readonly expirationSeconds: number;
     readonly boundObject?: { readonly kind: "Pod" | "Secret" | "Node"; readonly name: string; readonly uid: string };
     readonly nodeName?: string;
+    /** Told to the client as the expiration, when the token is really good for longer. */
+    readonly warnAfterSeconds?: number;
   }): Promise<{ token: string; expirationTimestamp: string }>;
+  /** A JWT without an end, good as long as it is the one in the Secret. */
+  issueLegacy(request: {
+    readonly namespace: string;
+    readonly serviceAccount: { readonly name: string; readonly uid: string };
+    readonly secretName: string;
+  }): string;
   /** Public keys as a JWKS document. */
   keys(): unknown;
 }

@@ -43,14 +43,14 @@ test("a token dies when it expires, or its pod is another one, or its account is
   const { tokens, request, uids, pass } = setUp();
   const { token } = await tokens.issue(request);
   uids.set("/pods/default/web", "pod-2");
-  await assert.rejects(tokens.authenticateToken(token), { message: "Unauthorized" });
+  await assert.rejects(tokens.authenticateToken(token), /invalid|expired/);
   uids.set("/pods/default/web", "pod-1");
   assert.ok(await tokens.authenticateToken(token));
   uids.delete("/serviceaccounts/default/builder");
-  await assert.rejects(tokens.authenticateToken(token), { message: "Unauthorized" });
+  await assert.rejects(tokens.authenticateToken(token), /invalid|expired/);
   uids.set("/serviceaccounts/default/builder", "sa-1");
   pass(3_600_000);
-  await assert.rejects(tokens.authenticateToken(token), { message: "Unauthorized" });
+  await assert.rejects(tokens.authenticateToken(token), /invalid|expired/);
 });
 
 test("a changed token is refused and a foreign one is left to others", async () => {
@@ -59,9 +59,9 @@ test("a changed token is refused and a foreign one is left to others", async () 
   const [head, body, signature] = token.split(".") as [string, string, string];
   const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as Record<string, unknown>;
   const forged = Buffer.from(JSON.stringify({ ...claims, exp: 9_999_999_999 })).toString("base64url");
-  await assert.rejects(tokens.authenticateToken(`${head}.${forged}.${signature}`), { message: "Unauthorized" });
+  await assert.rejects(tokens.authenticateToken(`${head}.${forged}.${signature}`), /invalid|expired/);
   const none = Buffer.from(JSON.stringify({ alg: "none" })).toString("base64url");
-  await assert.rejects(tokens.authenticateToken(`${none}.${body}.`), { message: "Unauthorized" });
+  await assert.rejects(tokens.authenticateToken(`${none}.${body}.`), /invalid|expired/);
   const other = Buffer.from(JSON.stringify({ ...claims, iss: "https://else" })).toString("base64url");
   assert.equal(await tokens.authenticateToken(`${head}.${other}.${signature}`), undefined);
   assert.equal(await tokens.authenticateToken("opaque"), undefined);

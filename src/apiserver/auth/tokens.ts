@@ -1,11 +1,13 @@
-// ServiceAccount tokens: ES256 JWTs bound to a service account and, if asked, to a pod, secret or node. Checked against
-// the store on every use, so that a token dies with what it is bound to. Follows kubernetes v1.36 pkg/serviceaccount (claims).
-import { createHash, createPrivateKey, createPublicKey, randomUUID, sign, verify } from "node:crypto";
+// ServiceAccount tokens: JWTs bound to a service account and, if asked, to a pod, secret or node; and the older ones that
+// never expire but live in a Secret. Checked against the store on every use, so that a token dies with what it is bound
+// to. Follows kubernetes v1.36 pkg/serviceaccount (claims, legacy).
+import { createPrivateKey, randomUUID, sign, timingSafeEqual } from "node:crypto";
+import type { Secret } from "../../kinds/generated/core.v1.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import { formatTime, parseTime } from "../../machinery/clock.ts";
-import { unauthorized } from "../../machinery/errors.ts";
 import type { Store } from "../../store/store.ts";
 import type { TokenIssuer, UserInfo } from "../types.ts";
+import { isSignedBy, parseJwt, publicJwk, verificationKey } from "./jwt.ts";
 
 interface Reference {
   readonly name: string;
@@ -26,46 +28,66 @@ interface Claims {
     readonly pod?: Reference;
     readonly secret?: Reference;
     readonly node?: { readonly name: string; readonly uid?: string };
+    /** Seconds since the epoch from when on the token should have been replaced. */
+    readonly warnafter?: number;
   };
 }
 
+const legacyIssuer = "kubernetes/serviceaccount";
+
+interface LegacyClaims {
+  readonly iss: typeof legacyIssuer;
+  readonly sub: string;
+  readonly "kubernetes.io/serviceaccount/namespace": string;
+  readonly "kubernetes.io/serviceaccount/secret.name": string;
+  readonly "kubernetes.io/serviceaccount/service-account.name": string;
+  readonly "kubernetes.io/serviceaccount/service-account.uid": string;
+}
+
 export interface TokenIssuerOptions {
-  /** EC P-256 private key, PKCS #8. */
+  /** EC private key, PKCS #8. */
   readonly keyPem: string;
+  /** Keys that signed before, private or public: their tokens stay good. */
+  readonly previousKeyPems?: readonly string[];
   /** The `iss` claim, and the audience that the API server itself accepts. */
   readonly issuer: string;
   readonly store: Pick<Store, "get">;
   readonly clock: Clock;
+  /** Told when a Secret's token is used that is not marked as used on this day (`2026-01-31`). */
+  readonly onLegacyUse?: (secret: { readonly namespace: string; readonly name: string }, day: string) => void;
 }
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 /** Signatures already checked; bounded, as anybody can send tokens. */
 const maxVerified = 4096;
+const leewaySeconds = 60;
+export const lastUsedLabel = "kubernetes.io/legacy-token-last-used";
+const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since";
 
 /** Issues tokens at once and checks them; everything but the signature is checked anew on every call. */
-export function createTokenIssuer({ keyPem, issuer, store, clock }: TokenIssuerOptions): TokenIssuer {
+export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
+  const { keyPem, previousKeyPems = [], issuer, store, clock } = options;
   const privateKey = createPrivateKey(keyPem);
-  const publicKey = createPublicKey(privateKey);
-  const { kty, crv, x, y } = publicKey.export({ format: "jwk" });
-  const keyId = createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
-  const header = base64url({ alg: "ES256", kid: keyId });
-  const verified = new Map<string, Claims>();
+  const keys = [keyPem, ...previousKeyPems].map(verificationKey);
+  const { kid, algorithms } = keys[0]!;
+  const alg = algorithms[0]!;
+  const header = base64url({ alg, kid });
+  // Tried whatever name the token gives, as earlier versions named keys differently.
+  const nameless = keys.map(({ key, algorithms: good }) => ({ key, algorithms: good }));
+  const verified = new Map<string, Claims | LegacyClaims>();
 
-  const signatureClaims = (token: string): Claims | undefined => {
+  const signed = (claims: object) => {
+    const text = `${header}.${base64url(claims)}`;
+    const signature = sign(`sha${alg.slice(2)}`, Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
+    return `${text}.${signature.toString("base64url")}`;
+  };
+  const claimsOf = (token: string): Claims | LegacyClaims | undefined => {
     const known = verified.get(token);
     if (known) return known;
-    const claims = parseClaims(token);
-    if (claims?.iss !== issuer) return undefined;
-    const [head = "", body = "", signature = ""] = token.split(".");
-    const good =
-      decode<{ alg?: string }>(head)?.alg === "ES256" &&
-      verify(
-        "sha256",
-        Buffer.from(`${head}.${body}`),
-        { key: publicKey, dsaEncoding: "ieee-p1363" },
-        Buffer.from(signature, "base64url"),
-      );
-    if (!good) throw unauthorized();
+    const jwt = parseJwt(token);
+    if (!jwt || (jwt.claims.iss !== issuer && jwt.claims.iss !== legacyIssuer)) return undefined;
+    if (!isSignedBy(jwt, nameless)) throw new Error("the signature of the service account token is invalid");
+    const claims = jwt.claims as unknown as Claims | LegacyClaims;
     if (verified.size >= maxVerified) verified.clear();
     verified.set(token, claims);
     return claims;
@@ -73,81 +95,96 @@ export function createTokenIssuer({ keyPem, issuer, store, clock }: TokenIssuerO
 
   return {
     issuer,
-    keys: () => ({ keys: [{ use: "sig", kty, kid: keyId, crv, alg: "ES256", x, y }] }),
+    keys: () => ({ keys: keys.map(publicJwk) }),
     async issue(request) {
       const now = Math.floor(clock.now() / 1000);
-      const exp = now + request.expirationSeconds;
-      const bound = request.boundObject;
+      const warnAfter = request.warnAfterSeconds;
       const nodeUid = request.nodeName
         ? store.get({ collection: "/nodes", namespace: "", name: request.nodeName })?.object.metadata.uid
         : undefined;
+      const bound = request.boundObject;
+      const jti = randomUUID();
       const claims: Claims = {
         aud: request.audiences.length > 0 ? request.audiences : [issuer],
-        exp,
+        exp: now + request.expirationSeconds,
         iat: now,
         iss: issuer,
-        jti: randomUUID(),
+        jti,
         "kubernetes.io": {
           namespace: request.namespace,
           ...(request.nodeName ? { node: { name: request.nodeName, ...(nodeUid ? { uid: nodeUid } : {}) } } : {}),
           ...(bound ? { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } } : {}),
           serviceaccount: request.serviceAccount,
+          ...(warnAfter === undefined ? {} : { warnafter: now + warnAfter }),
         },
         nbf: now,
         sub: `system:serviceaccount:${request.namespace}:${request.serviceAccount.name}`,
       };
-      const text = `${header}.${base64url(claims)}`;
-      const signature = sign("sha256", Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
-      return { token: `${text}.${signature.toString("base64url")}`, expirationTimestamp: formatTime(exp * 1000) };
+      const expiresAt = now + (warnAfter ?? request.expirationSeconds);
+      return { token: signed(claims), expirationTimestamp: formatTime(expiresAt * 1000) };
     },
+    issueLegacy: ({ namespace, serviceAccount, secretName }) =>
+      signed({
+        iss: legacyIssuer,
+        sub: `system:serviceaccount:${namespace}:${serviceAccount.name}`,
+        "kubernetes.io/serviceaccount/namespace": namespace,
+        "kubernetes.io/serviceaccount/secret.name": secretName,
+        "kubernetes.io/serviceaccount/service-account.name": serviceAccount.name,
+        "kubernetes.io/serviceaccount/service-account.uid": serviceAccount.uid,
+      } satisfies LegacyClaims),
     async authenticateToken(token) {
-      const claims = signatureClaims(token);
+      const claims = claimsOf(token);
       if (!claims) return undefined;
-      const seconds = clock.now() / 1000;
-      if (seconds >= claims.exp || seconds < claims.nbf - 60) throw unauthorized();
-      if (!isBoundToLiving(claims, store, clock.now())) throw unauthorized();
-      return { user: userOf(claims), audiences: claims.aud };
+      if (claims.iss === legacyIssuer) {
+        return { user: legacyUser(claims as LegacyClaims, token, options), audiences: [issuer] };
+      }
+      const current = claims as Claims;
+      checkTimes(current, clock.now() / 1000);
+      checkBindings(current, store, clock.now());
+      return { user: userOf(current), audiences: current.aud };
     },
   };
 }
 
-function decode<T>(part: string): T | undefined {
-  try {
-    return JSON.parse(Buffer.from(part, "base64url").toString("utf8")) as T;
-  } catch {
-    return undefined;
+function checkTimes({ exp, nbf, iat }: Claims, seconds: number): void {
+  if (!(seconds < exp)) throw new Error("service account token has expired");
+  if (seconds < nbf - leewaySeconds || seconds < iat - leewaySeconds) {
+    throw new Error("service account token is not valid yet");
   }
 }
 
-function parseClaims(token: string): Claims | undefined {
-  const parts = token.split(".");
-  return parts.length === 3 ? decode<Claims>(parts[1]!) : undefined;
+/** The object is there, is the very one, and is not past the end of its grace by more than some leeway. */
+function lives(store: Pick<Store, "get">, place: StorePlace, uid: string | undefined, now: number): boolean {
+  const metadata = store.get(place)?.object.metadata;
+  if (!metadata || (uid !== undefined && metadata.uid !== uid)) return false;
+  return metadata.deletionTimestamp === undefined || now < parseTime(metadata.deletionTimestamp) + leewaySeconds * 1000;
 }
 
-/** The account and the bound object still exist as the very ones that the token was issued for. */
-function isBoundToLiving(claims: Claims, store: Pick<Store, "get">, now: number): boolean {
+interface StorePlace {
+  readonly collection: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Throws unless the account and the bound object still exist as the very ones that the token was issued for. */
+function checkBindings(claims: Claims, store: Pick<Store, "get">, now: number): void {
   const { namespace, serviceaccount, pod, secret, node } = claims["kubernetes.io"];
-  const lives = (collection: string, where: string, reference: { name: string; uid?: string }) => {
-    const metadata = store.get({ collection, namespace: where, name: reference.name })?.object.metadata;
-    if (!metadata || (reference.uid !== undefined && metadata.uid !== reference.uid)) return false;
-    // Some leeway past the end of its grace, as upstream grants it.
-    return metadata.deletionTimestamp === undefined || now < parseTime(metadata.deletionTimestamp) + 60_000;
+  const check = (plural: string, where: string, reference: { name: string; uid?: string } | undefined) => {
+    if (!reference) return;
+    const place = { collection: `/${plural}`, namespace: where, name: reference.name };
+    if (!lives(store, place, reference.uid, now)) throw new Error("service account token has been invalidated");
   };
-  return (
-    lives("/serviceaccounts", namespace, serviceaccount) &&
-    (!pod || lives("/pods", namespace, pod)) &&
-    (!secret || lives("/secrets", namespace, secret)) &&
-    (!node || pod !== undefined || lives("/nodes", "", node))
-  );
+  check("serviceaccounts", namespace, serviceaccount);
+  check("pods", namespace, pod);
+  check("secrets", namespace, secret);
+  if (!pod) check("nodes", "", node);
 }
 
 function userOf(claims: Claims): UserInfo {
   const { namespace, serviceaccount, pod, node } = claims["kubernetes.io"];
   const prefix = "authentication.kubernetes.io";
   return {
-    name: claims.sub,
-    uid: serviceaccount.uid,
-    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+    ...accountUser(namespace, serviceaccount),
     extra: {
       [`${prefix}/credential-id`]: [`JTI=${claims.jti}`],
       ...(pod ? { [`${prefix}/pod-name`]: [pod.name], [`${prefix}/pod-uid`]: [pod.uid] } : {}),
@@ -155,4 +192,36 @@ function userOf(claims: Claims): UserInfo {
       ...(node?.uid ? { [`${prefix}/node-uid`]: [node.uid] } : {}),
     },
   };
+}
+
+const accountUser = (namespace: string, { name, uid }: Reference): UserInfo => ({
+  name: `system:serviceaccount:${namespace}:${name}`,
+  uid,
+  groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+});
+
+/** The user of a Secret's token, which must be the one in the Secret now. Throws when it is not. */
+function legacyUser(claims: LegacyClaims, token: string, options: TokenIssuerOptions): UserInfo {
+  const { store, clock, onLegacyUse } = options;
+  const namespace = claims["kubernetes.io/serviceaccount/namespace"];
+  const secretName = claims["kubernetes.io/serviceaccount/secret.name"];
+  const account = {
+    name: claims["kubernetes.io/serviceaccount/service-account.name"],
+    uid: claims["kubernetes.io/serviceaccount/service-account.uid"],
+  };
+  const now = clock.now();
+  const secretPlace = { collection: "/secrets", namespace, name: secretName };
+  const secret = store.get(secretPlace)?.object as Secret | undefined;
+  const kept = Buffer.from(secret?.data?.token ?? "", "base64");
+  const isKept = kept.length === token.length && timingSafeEqual(kept, Buffer.from(token));
+  const labels = secret?.metadata.labels ?? {};
+  const good =
+    isKept &&
+    lives(store, secretPlace, undefined, now) &&
+    lives(store, { collection: "/serviceaccounts", namespace, name: account.name }, account.uid, now) &&
+    !labels[invalidSinceLabel];
+  if (!good) throw new Error("service account token has been invalidated");
+  const day = formatTime(now).slice(0, 10);
+  if (labels[lastUsedLabel] !== day) onLegacyUse?.({ namespace, name: secretName }, day);
+  return accountUser(namespace, account);
 }

@@ -32,6 +32,7 @@ const noTokens: TokenIssuer = {
   issuer: "https://test",
   keys: () => ({ keys: [] }),
   issue: () => Promise.reject(new Error("no tokens here")),
+  issueLegacy: () => "",
   authenticateToken: () => Promise.resolve(undefined),
 };
 

@@ -11,6 +11,9 @@ import type { SpecialHandler, SpecialRequest } from "./index.ts";
 const defaultSeconds = 3600;
 const leastSeconds = 600;
 const mostSeconds = 2 ** 32;
+/** What the token volume of pods asks for: pods that never read their token again keep working for a year. */
+const extendableSeconds = 3607;
+const extendedSeconds = 365 * 86_400;
 const boundCollections: Readonly<Record<string, { readonly plural: string; readonly namespaced: boolean }>> = {
   Pod: { plural: "pods", namespaced: true },
   Secret: { plural: "secrets", namespaced: true },
@@ -32,16 +35,26 @@ export const issueToken: SpecialHandler = async (core, request) => {
     "authentication.v1.TokenRequest",
   ) as unknown as TokenRequest;
   const { metadata } = account.object;
+  const { uid } = draft.metadata ?? {};
+  if (uid && uid !== metadata.uid) {
+    const why = `the UID in the token request (${uid}) does not match the UID of the service account (${metadata.uid})`;
+    throw conflict({ group: "", resource: "serviceaccounts" }, target.name, why);
+  }
   const spec = draft.spec ?? { audiences: [] };
   const seconds = spec.expirationSeconds ?? defaultSeconds;
   checkSeconds(seconds, target.name);
   const bound = boundObject(core, request, spec);
   const audiences = spec.audiences?.length ? spec.audiences : [core.tokens.issuer];
+  const lastsLonger =
+    spec.boundObjectRef?.kind === "Pod" &&
+    seconds === extendableSeconds &&
+    audiences.every((audience) => audience === core.tokens!.issuer);
   const issued = await core.tokens.issue({
     namespace: target.namespace,
     serviceAccount: { name: metadata.name, uid: metadata.uid },
     audiences,
-    expirationSeconds: seconds,
+    expirationSeconds: lastsLonger ? extendedSeconds : seconds,
+    ...(lastsLonger ? { warnAfterSeconds: seconds } : {}),
     ...bound,
   });
   return {
