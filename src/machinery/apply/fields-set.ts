@@ -9,7 +9,8 @@ export interface Fields {
   readonly [element: string]: Fields;
 }
 
-const leaf: Fields = Object.freeze({});
+/** A member without children. */
+export const leaf: Fields = Object.freeze({});
 
 /** A node with these children; undefined when it is no member and has no children. */
 export function fieldsNode(
@@ -38,32 +39,50 @@ export const childrenOf = (node: Fields | undefined): [string, Fields][] =>
 const child = (node: Fields | undefined, element: string): Fields | undefined =>
   node && Object.hasOwn(node, element) ? node[element] : undefined;
 
+/** A node with its children replaced by what `change` makes of them; the node itself when that changes nothing. */
+function rebuilt(
+  node: Fields,
+  member: boolean,
+  change: (below: Fields, element: string) => Fields | undefined,
+): Fields | undefined {
+  let same = member === isMember(node);
+  let out: Record<string, Fields> | undefined;
+  for (const element in node) {
+    if (element === ".") continue;
+    const before = node[element]!;
+    const after = change(before, element);
+    if (after !== before) same = false;
+    if (!after) continue;
+    out ??= member ? { ".": leaf } : {};
+    out[element] = after;
+  }
+  return same ? node : (out ?? (member ? leaf : undefined));
+}
+
 export function unionOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
   if (!a || !b || a === b) return a ?? b;
-  const children = childrenOf(a).map(([element, node]) => [element, unionOf(node, child(b, element))] as const);
-  for (const entry of childrenOf(b)) if (!Object.hasOwn(a, entry[0])) children.push(entry);
-  return fieldsNode(isMember(a) || isMember(b), children);
+  const member = isMember(a) || isMember(b);
+  const merged = rebuilt(a, member, (below, element) => unionOf(below, child(b, element)));
+  const added = childrenOf(b).filter(([element]) => !Object.hasOwn(a, element));
+  return added.length === 0 ? merged : fieldsNode(member, [...childrenOf(merged), ...added]);
 }
 
 /** Members of `a` that are no members of `b`. */
 export function differenceOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
   if (!a || !b) return a;
-  const children = childrenOf(a).map(([element, node]) => [element, differenceOf(node, child(b, element))] as const);
-  return fieldsNode(isMember(a) && !isMember(b), children);
+  return rebuilt(a, isMember(a) && !isMember(b), (below, element) => differenceOf(below, child(b, element)));
 }
 
 export function intersectionOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
   if (!a || !b) return undefined;
-  const children = childrenOf(a).map(([element, node]) => [element, intersectionOf(node, child(b, element))] as const);
-  return fieldsNode(isMember(a) && isMember(b), children);
+  return rebuilt(a, isMember(a) && isMember(b), (below, element) => intersectionOf(below, child(b, element)));
 }
 
 /** Members of `a` that are neither in `b` nor below a member of it. */
 export function outsideOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
   if (!a || !b) return a;
   if (isMember(b)) return undefined;
-  const children = childrenOf(a).map(([element, node]) => [element, outsideOf(node, child(b, element))] as const);
-  return fieldsNode(isMember(a), children);
+  return rebuilt(a, isMember(a), (below, element) => outsideOf(below, child(b, element)));
 }
 
 function elementText(element: string): string {

@@ -2,8 +2,8 @@
 // Follows kubernetes v1.36 apimachinery/pkg/util/managedfields (identity of managers, order, cap on update managers).
 import { deepEqual } from "../equal.ts";
 import type { ManagedFieldsEntry } from "../object.ts";
-import { differenceOf, type Fields, fieldsFrom, fieldsNode, outsideOf, unionOf } from "./fields-set.ts";
-import { compare, type Comparison, fieldsOf, type TypedSchema } from "./typed.ts";
+import { differenceOf, type Fields, fieldsFrom, isMember, leaf, outsideOf, unionOf } from "./fields-set.ts";
+import { compare, type Comparison, fieldsOf, propertySchema, type TypedSchema } from "./typed.ts";
 
 export type Operation = "Apply" | "Update";
 
@@ -98,9 +98,43 @@ export function trackedComparison(
   };
 }
 
-/** The trackable fields of an object, containers included. */
-export const trackedFields = (object: unknown, schema: TypedSchema, ignored: Fields | undefined): Fields | undefined =>
-  trackable(fieldsOf(object, schema, true), ignored);
+interface KnownFields {
+  readonly schema: TypedSchema;
+  readonly fields: Fields | undefined;
+}
+
+/** By the value of a top-level field: objects of one controller share theirs. Such values are never written to again. */
+const known = new WeakMap<object, KnownFields>();
+
+function fieldsOfPart(part: unknown, schema: TypedSchema): Fields | undefined {
+  if (typeof part !== "object" || part === null) return fieldsOf(part, schema, true);
+  const before = known.get(part);
+  if (before?.schema === schema) return before.fields;
+  const fields = fieldsOf(part, schema, true);
+  known.set(part, { schema, fields });
+  return fields;
+}
+
+/** The trackable fields of an object about to be stored, containers included. */
+export function trackedFields(
+  object: JsonObject,
+  schema: TypedSchema,
+  ignored: Fields | undefined,
+): Fields | undefined {
+  const out: Record<string, Fields> = {};
+  for (const name in object) {
+    const part = object[name];
+    const element = `f:${name}`;
+    if (part === undefined || ignored?.[element]) continue;
+    const below = untracked[element];
+    if (below && isMember(below)) continue;
+    const fields = below
+      ? outsideOf(fieldsOf(part, propertySchema(schema, name), true), below)
+      : fieldsOfPart(part, propertySchema(schema, name));
+    if (fields) out[element] = fields;
+  }
+  return Object.keys(out).length > 0 ? out : undefined;
+}
 
 export interface UpdateRequest {
   /** The stored object; undefined for a create. */
@@ -135,7 +169,9 @@ function managersToStartFrom({ old, next, subresource }: UpdateRequest): Manager
 export function updateManagedFields(request: UpdateRequest): ManagedFieldsEntry[] | undefined {
   const { old, next, schema, ignored } = request;
   const start = managersToStartFrom(request);
-  const comparison = trackedComparison(old ?? {}, next, schema, ignored);
+  const comparison = old
+    ? trackedComparison(old, next, schema, ignored)
+    : { added: trackedFields(next, schema, ignored) };
   const managers = capped(afterWrite(start, comparison, { ...request, operation: "Update" }), request.time);
   const stored = (old?.metadata as Metadata)?.managedFields;
   if (managers.length === 0) return undefined;
@@ -188,7 +224,7 @@ function capped(managers: readonly Manager[], now: string): Manager[] {
       apiVersion: entry.apiVersion,
       subresource: "",
       time: entry.time ?? now,
-      fields: unionOf(before?.fields, entry.fields) ?? fieldsNode(true, [])!,
+      fields: unionOf(before?.fields, entry.fields) ?? leaf,
     });
   }
   return [...managers.filter((entry) => !absorbed.has(entry)), ...merged.values()];

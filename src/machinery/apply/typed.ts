@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 sigs.k8s.io/structured-merge-diff typed (which paths are recorded, order of merged lists).
 import { deepEqual } from "../equal.ts";
 import { badRequest } from "../errors.ts";
-import { childrenOf, type Fields, fieldsNode, isMember } from "./fields-set.ts";
+import { childrenOf, type Fields, isMember, leaf } from "./fields-set.ts";
 
 /** How a value is merged and tracked. */
 export type TypedSchema =
@@ -46,30 +46,42 @@ function isComposite(value: unknown, schema: TypedSchema): boolean {
   }
 }
 
+const elements = new Map<string, string>();
+const maxElements = 4096;
+
+/** `f:` and the name. Remembered, because making and hashing these texts would be most of the work of naming fields. */
+function fieldElement(name: string): string {
+  let element = elements.get(name);
+  if (element !== undefined) return element;
+  element = `f:${name}`;
+  if (elements.size < maxElements) elements.set(name, element);
+  return element;
+}
+
 function itemElement(item: unknown, schema: TypedSchema): string {
   if (schema.type !== "listMap") return `v:${JSON.stringify(item)}`;
   const keys: JsonObject = {};
-  for (const key of [...schema.keys].sort()) {
+  for (const key of schema.keys.toSorted()) {
     const value = isObject(item) && Object.hasOwn(item, key) ? item[key] : schema.defaults?.[key];
     if (value !== undefined) keys[key] = value;
   }
   return `k:${JSON.stringify(keys)}`;
 }
 
-function propertySchema(schema: TypedSchema, name: string): TypedSchema {
+/** How the part of an object under this name is tracked. */
+export function propertySchema(schema: TypedSchema, name: string): TypedSchema {
   if (schema.type === "struct") return schema.field(name) ?? leafSchema;
   return schema.type === "map" ? schema.items : deducedSchema;
 }
 
+const itemSchema = (schema: TypedSchema): TypedSchema => (schema.type === "listMap" ? schema.items : leafSchema);
+
 /** The parts of a composite value. */
 function partsOf(value: unknown, schema: TypedSchema): Visit[] {
-  if (Array.isArray(value)) {
-    const items = schema.type === "listMap" ? schema.items : leafSchema;
-    return value.map((item) => [itemElement(item, schema), item, items]);
-  }
+  if (Array.isArray(value)) return value.map((item) => [itemElement(item, schema), item, itemSchema(schema)]);
   return Object.entries(value as JsonObject)
     .filter(([, part]) => part !== undefined)
-    .map(([name, part]) => [`f:${name}`, part, propertySchema(schema, name)]);
+    .map(([name, part]) => [fieldElement(name), part, propertySchema(schema, name)]);
 }
 
 /** True for parts that are members themselves besides what is below them: map entries and list items. */
@@ -77,12 +89,26 @@ const partsAreMembers = (schema: TypedSchema) => schema.type !== "struct";
 
 /** The fields of a value. `containers` adds the maps and lists themselves, as an update that makes them owns them. */
 export function fieldsOf(value: unknown, schema: TypedSchema, containers: boolean, member = false): Fields | undefined {
-  if (!isComposite(value, schema)) return fieldsNode(true, []);
-  const parts = partsOf(value, schema).map(
-    ([element, part, below]) => [element, fieldsOf(part, below, containers, partsAreMembers(schema))] as const,
-  );
-  const emptyObject = parts.length === 0 && !Array.isArray(value);
-  return fieldsNode(member || emptyObject || (containers && schema.type !== "struct"), parts);
+  if (!isComposite(value, schema)) return leaf;
+  const membersBelow = partsAreMembers(schema);
+  const owned = member || (containers && membersBelow);
+  let out: Record<string, Fields> | undefined;
+  const add = (element: string, part: unknown, below: TypedSchema) => {
+    const fields = fieldsOf(part, below, containers, membersBelow);
+    if (fields) (out ??= owned ? { ".": leaf } : {})[element] = fields;
+  };
+  if (Array.isArray(value)) {
+    for (const item of value) add(itemElement(item, schema), item, itemSchema(schema));
+    return out ?? (owned ? leaf : undefined);
+  }
+  let empty = true;
+  for (const name in value as JsonObject) {
+    const part = (value as JsonObject)[name];
+    if (part === undefined) continue;
+    empty = false;
+    add(fieldElement(name), part, propertySchema(schema, name));
+  }
+  return out ?? (owned || empty ? leaf : undefined);
 }
 
 export interface Comparison {
@@ -91,31 +117,66 @@ export interface Comparison {
   readonly removed?: Fields | undefined;
 }
 
+const noDifference: Comparison = {};
+
 /** What differs between two values; undefined stands for absent. */
 export function compare(before: unknown, after: unknown, schema: TypedSchema, member = false): Comparison {
-  if (before === after) return {};
+  if (before === after) return noDifference;
   if (before === undefined) return { added: fieldsOf(after, schema, true, member) };
   if (after === undefined) return { removed: fieldsOf(before, schema, true, member) };
-  // Most parts of most writes are as before, and finding that out is much cheaper than naming their fields.
-  if (deepEqual(before, after)) return {};
-  if (!isComposite(before, schema) || !isComposite(after, schema)) return { modified: fieldsNode(true, []) };
-  const old = new Map(partsOf(before, schema).map(([element, part]) => [element, part]));
-  const rows: [string, Comparison][] = [];
+  if (!isComposite(before, schema) || !isComposite(after, schema)) {
+    return deepEqual(before, after) ? noDifference : { modified: leaf };
+  }
+  if (!Array.isArray(before)) return compareObjects(before as JsonObject, after as JsonObject, schema);
+  // Most lists are as before, and finding that out is much cheaper than naming their items.
+  return deepEqual(before, after) ? noDifference : compareLists(before, after as unknown[], schema);
+}
+
+class Differences implements Comparison {
+  added: Record<string, Fields> | undefined;
+  modified: Record<string, Fields> | undefined;
+  removed: Record<string, Fields> | undefined;
+
+  add(element: string, { added, modified, removed }: Comparison): void {
+    if (added) (this.added ??= {})[element] = added;
+    if (modified) (this.modified ??= {})[element] = modified;
+    if (removed) (this.removed ??= {})[element] = removed;
+  }
+}
+
+const own = (object: JsonObject, name: string): unknown => (Object.hasOwn(object, name) ? object[name] : undefined);
+
+function compareObjects(before: JsonObject, after: JsonObject, schema: TypedSchema): Comparison {
+  const out = new Differences();
+  const members = partsAreMembers(schema);
+  for (const name in after) {
+    const [was, is] = [own(before, name), after[name]];
+    if (was === is || is === undefined) continue;
+    out.add(fieldElement(name), compare(was, is, propertySchema(schema, name), members));
+  }
+  for (const name in before) {
+    const was = before[name];
+    if (was === undefined || own(after, name) !== undefined) continue;
+    out.add(fieldElement(name), compare(was, undefined, propertySchema(schema, name), members));
+  }
+  return out;
+}
+
+function compareLists(before: readonly unknown[], after: readonly unknown[], schema: TypedSchema): Comparison {
+  const out = new Differences();
+  const old = new Map(before.map((item) => [itemElement(item, schema), item]));
   const seen = new Set<string>();
-  for (const [element, part, below] of partsOf(after, schema)) {
+  for (const item of after) {
+    const element = itemElement(item, schema);
     if (seen.has(element)) continue;
     seen.add(element);
-    rows.push([element, compare(old.get(element), part, below, partsAreMembers(schema))]);
+    out.add(element, compare(old.get(element), item, itemSchema(schema), true));
   }
-  for (const [element, part, below] of partsOf(before, schema)) {
-    if (!seen.has(element)) rows.push([element, compare(part, undefined, below, partsAreMembers(schema))]);
+  for (const item of before) {
+    const element = itemElement(item, schema);
+    if (!seen.has(element)) out.add(element, compare(item, undefined, itemSchema(schema), true));
   }
-  const side = (name: keyof Comparison) =>
-    fieldsNode(
-      false,
-      rows.map(([element, row]) => [element, row[name]] as const),
-    );
-  return { added: side("added"), modified: side("modified"), removed: side("removed") };
+  return out;
 }
 
 /** `live` with `config` laid over it; the order of list items in `config` wins. Throws BadRequest for doubled list keys. */
@@ -138,7 +199,7 @@ function mergeLists(
   schema: TypedSchema,
   path: string,
 ): unknown[] {
-  const items = schema.type === "listMap" ? schema.items : leafSchema;
+  const items = itemSchema(schema);
   const wanted = new Map<string, unknown>();
   for (const item of config) {
     const element = itemElement(item, schema);
