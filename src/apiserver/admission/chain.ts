@@ -6,7 +6,7 @@ import type { Store } from "../../store/store.ts";
 import type { Transaction } from "../core/core.ts";
 import type { RbacAuthorizer } from "../rbac/authorizer.ts";
 import type { ServiceAllocator } from "../services/allocator.ts";
-import type { UserInfo } from "../types.ts";
+import type { Authorizer, UserInfo } from "../types.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
@@ -34,7 +34,8 @@ export interface AdmissionWorld {
   readonly clock: Clock;
   readonly kinds: KindRegistry;
   readonly rootCaPem: string;
-  readonly authorizer: RbacAuthorizer;
+  readonly authorizer: Authorizer;
+  readonly rbac: RbacAuthorizer;
   readonly services: ServiceAllocator;
   /** Quota's account of new states on their way to the store: `<collection> <namespace>` → name → object. */
   readonly inFlight: Map<string, Map<string, KubeObject>>;

@@ -54,14 +54,14 @@ function checkBinding(request: AdmissionRequest, world: AdmissionWorld): void {
   const { kind, name } = binding.roleRef;
   const plural = kind === "ClusterRole" ? "clusterroles" : "roles";
   if (may(request, world, "bind", plural, request.namespace, name)) return;
-  const rules = world.authorizer.rulesOfRole(binding.roleRef, request.namespace);
+  const rules = world.rbac.rulesOfRole(binding.roleRef, request.namespace);
   if (!rules) throw notFound({ group, resource: plural }, name);
   checkCovered(request, world, rules);
 }
 
-function checkCovered(request: AdmissionRequest, { authorizer }: AdmissionWorld, wanted: readonly PolicyRule[]): void {
+function checkCovered(request: AdmissionRequest, { rbac }: AdmissionWorld, wanted: readonly PolicyRule[]): void {
   const { user, kind, namespace, name } = request;
-  const missing = uncovered(authorizer.policyRulesFor(user, namespace), wanted);
+  const missing = uncovered(rbac.policyRulesFor(user, namespace), wanted);
   if (missing.length === 0) return;
   const groups = user.groups.map((one) => JSON.stringify(one)).join(" ");
   const why = `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${missing.map(formatRule).join("\n")}`;

@@ -7,6 +7,8 @@ import { followDefinitions } from "../crd/definitions.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
+import { authorizerChain } from "../auth/authorizer-chain.ts";
+import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { createBinding } from "../special/binding.ts";
@@ -48,7 +50,8 @@ const apiserverContext = (): RequestContext => ({
 /** The API over a store. It holds no state of its own beyond indexes of the store, so it needs no closing. */
 export function createApi(options: ApiOptions): Api {
   const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
-  const authorizer = createRbacAuthorizer(store);
+  const rbac = createRbacAuthorizer(store);
+  const authorizer = authorizerChain([createNodeAuthorizer(store), rbac]);
   const services = createServiceAllocator(store, options.serviceCidr, options.nodePortRange ?? [30_000, 32_767]);
   const admission = createAdmissionChain(admissionPlugins, {
     store,
@@ -56,6 +59,7 @@ export function createApi(options: ApiOptions): Api {
     clock,
     rootCaPem,
     authorizer,
+    rbac,
     services,
     inFlight: new Map(),
   });

@@ -2,6 +2,7 @@
 import type { AnyKind } from "../../kinds/registry.ts";
 import { statusError } from "../../machinery/errors.ts";
 import type { Attributes, Authorizer, RequestContext } from "../types.ts";
+import type { Selection } from "./selection.ts";
 
 /** "User "jane" cannot list resource "pods" in API group "" in the namespace "default"". */
 export function denialOf(attributes: Attributes, reason: string): string {
@@ -21,8 +22,9 @@ export function authorize(
   context: RequestContext,
   kind: AnyKind,
   verb: string,
-  target: { readonly namespace: string; readonly name?: string },
+  target: { readonly namespace: string; readonly name?: string | undefined },
   subresource = "",
+  selection?: Selection,
 ): void {
   if (context.trusted) return;
   const attributes: Attributes = {
@@ -34,6 +36,7 @@ export function authorize(
     subresource,
     namespace: kind.namespaced ? target.namespace : isNamespaces(kind) ? (target.name ?? "") : "",
     name: target.name ?? "",
+    ...(selection && !selection.all ? { fieldSelector: selection.fields, labelSelector: selection.labels } : {}),
   };
   const { allowed, reason } = authorizer.authorize(attributes);
   if (allowed) return;

@@ -214,9 +214,9 @@ export async function removeCollection(
   options: DeleteParameters,
 ): Promise<readonly Entry[]> {
   if (!kind.verbs.includes("deletecollection")) throw methodNotSupported(resourceOf(kind), "deletecollection");
-  authorize(core.authorizer, context, kind, "deletecollection", parameters);
-  checkParameters(options);
   const selection = selectionOf(kind, parameters.labelSelector, parameters.fieldSelector);
+  authorize(core.authorizer, context, kind, "deletecollection", parameters, "", selection);
+  checkParameters(options);
   const { entries } = listSelected(core, kind, parameters, selection);
   const results = await Promise.all(
     entries.map((entry) =>

@@ -27,10 +27,8 @@ export function get(core: Core, context: RequestContext, kind: AnyKind, target: 
 export function list(core: Core, context: RequestContext, kind: AnyKind, parameters: ListParameters): ListResult {
   if (!kind.verbs.includes("list")) throw methodNotSupported(resourceOf(kind), "list");
   const selection = selectionOf(kind, parameters.labelSelector, parameters.fieldSelector);
-  authorize(core.authorizer, context, kind, "list", {
-    namespace: parameters.namespace,
-    ...(selection.name ? { name: selection.name } : {}),
-  });
+  const { namespace } = parameters;
+  authorize(core.authorizer, context, kind, "list", { namespace, name: selection.name }, "", selection);
   return listSelected(core, kind, parameters, selection);
 }
 

@@ -3,7 +3,7 @@ import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { parseFieldSelector, parseSelector, selectorMatches } from "../../machinery/selector.ts";
-import type { FieldRequirement } from "../../machinery/selector.ts";
+import type { FieldRequirement, Selector } from "../../machinery/selector.ts";
 
 export interface Selection {
   /** True when everything matches. */
@@ -11,6 +11,8 @@ export interface Selection {
   /** The one name or namespace that a field selector allows, for short cuts. */
   readonly name?: string | undefined;
   readonly namespace?: string | undefined;
+  readonly fields?: readonly FieldRequirement[];
+  readonly labels?: Selector;
   matches(object: KubeObject): boolean;
 }
 
@@ -27,6 +29,8 @@ export function selectionOf(kind: AnyKind, labelSelector = "", fieldSelector = "
     all: labels.length === 0 && fields.length === 0,
     name: exact("metadata.name"),
     namespace: exact("metadata.namespace"),
+    ...(fields.length > 0 ? { fields } : {}),
+    ...(labels.length > 0 ? { labels } : {}),
     matches: (object) =>
       selectorMatches(labels, object.metadata.labels) &&
       fields.every((requirement, i) => holds(requirement, getters[i]!(object))),

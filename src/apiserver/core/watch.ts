@@ -25,17 +25,15 @@ export function watch(
 ): Subscription {
   if (!kind.verbs.includes("watch")) throw methodNotSupported(resourceOf(kind), "watch");
   const selection = selectionOf(kind, parameters.labelSelector, parameters.fieldSelector);
-  authorize(core.authorizer, context, kind, "watch", {
-    namespace: parameters.namespace,
-    ...(selection.name ? { name: selection.name } : {}),
-  });
+  const { namespace } = parameters;
+  authorize(core.authorizer, context, kind, "watch", { namespace, name: selection.name }, "", selection);
   const version = parameters.resourceVersion ?? "";
   const fromNow = version === "" || version === "0";
   const asked = fromNow ? 0 : parseVersion(version);
   if (asked > core.store.revision) throw tooLargeVersion(asked, core.store.revision);
   const initial = parameters.sendInitialEvents ?? fromNow;
   const after = initial ? sendInitial(core, kind, parameters, selection, sink) : fromNow ? core.store.revision : asked;
-  const namespace = parameters.namespace || selection.namespace || undefined;
+  const watched = namespace || selection.namespace || undefined;
   const deliver = (events: readonly StoreEvent[]) => {
     const seen = selectEvents(kind, selection, events);
     if (seen.length > 0) sink.onEvents(seen);
@@ -43,7 +41,7 @@ export function watch(
   const state = { closed: false };
   const listener = kind.storage?.foreign ? inTurn(kind, state, deliver, sink) : deliver;
   try {
-    const query = { collection: collectionOf(kind), after, ...(namespace ? { namespace } : {}) };
+    const query = { collection: collectionOf(kind), after, ...(watched ? { namespace: watched } : {}) };
     const subscription = core.store.watch(query, listener);
     return {
       close() {

@@ -6,7 +6,7 @@ import type { KubeObject, NewObject } from "../../machinery/object.ts";
 import type { Store, Write } from "../../store/store.ts";
 import { contentsOf } from "../admission/namespace-contents.ts";
 import { addressRange, numberToAddress } from "../services/ranges.ts";
-import { defaultRoles } from "./default-roles.ts";
+import { defaultRoles, reconciled } from "./default-roles.ts";
 
 export interface BootstrapOptions {
   readonly store: Store;
@@ -21,7 +21,7 @@ const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-le
 
 /**
  * Writes what is missing in one commit, and nothing when all is there, so that a restart costs no disk write. What a user
- * changed stays as it is, except where the API server listens.
+ * changed stays as it is, except where the API server listens, and what default roles and bindings lack.
  */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const writes = plan(options);
@@ -45,16 +45,24 @@ function plan({ store, clock, rootCaPem, serviceCidr, endpoint }: BootstrapOptio
     create(namespaceObject(name));
     writes.push(...contentsOf(name, rootCaPem, now));
   }
-  for (const object of [
-    ...defaultRoles(),
-    ...priorityClasses,
-    serviceCidrObject(serviceCidr),
-    kubernetesService(serviceCidr),
-  ]) {
+  for (const object of [...priorityClasses, serviceCidrObject(serviceCidr), kubernetesService(serviceCidr)]) {
     create(object);
   }
+  for (const role of defaultRoles()) writes.push(...catchUp(store, role, now));
   if (endpoint) writes.push(...endpointWrites(store, endpoint, now));
   return writes;
+}
+
+/** Makes a default role or binding, or gives the stored one what it lacks. */
+function catchUp(store: Store, wanted: NewObject, now: number): Write[] {
+  const collection = collections[wanted.kind]!;
+  const key = { collection, namespace: wanted.metadata.namespace ?? "", name: wanted.metadata.name! };
+  const current = store.latest(key);
+  if (!current) return [{ type: "create", key, object: complete(wanted, now) }];
+  const next = reconciled(current.object, wanted);
+  if (!next) return [];
+  const object = next === "replace" ? complete(wanted, now) : next;
+  return [{ type: "update", key, expectedRevision: current.revision, object }];
 }
 
 const collections: Readonly<Record<string, string>> = {

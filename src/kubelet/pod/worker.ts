@@ -22,7 +22,8 @@ import { PodObserver } from "./observe.ts";
 import type { PodFacts, PodPlan, StartAction } from "./plan.ts";
 import { computePodPlan } from "./plan.ts";
 import type { ConfigurationKind } from "./references.ts";
-import { claimsVolume, referencesOf } from "./references.ts";
+import { podReferences } from "../../kinds/core/pod/references.ts";
+import { claimsVolume } from "./references.ts";
 import { containerResources, podLimits } from "./resources.ts";
 import { logDirectoryOf } from "./sandbox.ts";
 import type { StatusFacts, Waiting } from "./status.ts";
@@ -171,7 +172,7 @@ export class PodWorker {
   /** Whether the pod names an object of the kind, so that its changes matter. */
   uses(kind: ConfigurationKind, namespace: string | undefined, name: string): boolean {
     if (kind === "volume") return !this.#maker.volumes && (specOf(this.#pod).volumes ?? []).some(claimsVolume);
-    return namespace === this.#pod.metadata.namespace && referencesOf(this.#pod).has(`${kind}/${name}`);
+    return namespace === this.#pod.metadata.namespace && podReferences(this.#pod).has(`${kind}/${name}`);
   }
 
   /** A ConfigMap, Secret, claim or volume that the pod may use has changed. */
