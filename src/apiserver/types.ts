@@ -22,6 +22,8 @@ export interface RequestContext {
   readonly signal?: AbortSignal;
   /** Messages for Warning headers; the core appends. */
   readonly warnings: string[];
+  /** Notes of admission for the audit log, when there is one. */
+  readonly auditAnnotations?: Map<string, string>;
 }
 
 export interface WriteParameters {

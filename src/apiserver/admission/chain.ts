@@ -6,7 +6,7 @@ import type { Store } from "../../store/store.ts";
 import type { Transaction } from "../core/core.ts";
 import type { RbacAuthorizer } from "../rbac/authorizer.ts";
 import type { ServiceAllocator } from "../services/allocator.ts";
-import type { Authorizer, UserInfo } from "../types.ts";
+import type { Authorizer, DeleteParameters, UserInfo, WriteParameters } from "../types.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
@@ -17,16 +17,44 @@ export interface AdmissionRequest {
   readonly resource: string;
   readonly subresource: string;
   readonly namespace: string;
-  readonly name: string;
-  /** The draft: `mutate` may write to it. For DELETE the stored object, which is immutable. */
-  readonly object: KubeObject;
+  name: string;
+  /** The draft: `mutate` may write to it or put another in its place. For DELETE the stored object, which is immutable. */
+  object: KubeObject;
   readonly old?: KubeObject | undefined;
+  /** What the object is when the subresource has a type of its own (Scale, Binding, Eviction, PodExecOptions …). */
+  readonly objectKind?: ObjectKind;
+  /** The name of the new object was generated, so for mutation it has none yet. */
+  readonly isNameGenerated?: boolean;
+  /** What the client asked for besides; none for CONNECT. */
+  readonly parameters?: WriteParameters | DeleteParameters;
   readonly user: UserInfo;
   /** In-process components: no escalation checks. */
   readonly trusted: boolean;
-  readonly transaction: Transaction;
+  transaction: Transaction;
   readonly warnings: string[];
+  /** Present when somebody records them. */
+  readonly auditAnnotations?: Map<string, string> | undefined;
+  /** Set by the first plugin that needs it (see `roundsOf`). */
+  rounds?: Rounds;
 }
+
+/** A type of objects that has no path of its own. */
+export type ObjectKind = Pick<AnyKind, "group" | "version" | "kind" | "schema">;
+
+/**
+ * The rounds of mutation of one request. When a webhook or policy has changed the object, all plugins run a second and
+ * last time.
+ */
+export interface Rounds {
+  current: 0 | 1;
+  /** Asks for the second round. */
+  another: boolean;
+  /** What plugins keep for the second round, by their names. */
+  readonly kept: Map<string, unknown>;
+}
+
+export const roundsOf = (request: AdmissionRequest): Rounds =>
+  (request.rounds ??= { current: 0, another: false, kept: new Map() });
 
 /** What admission may look at. Everything comes from memory. */
 export interface AdmissionWorld {
@@ -53,7 +81,7 @@ export interface AdmissionPlugin {
   readonly resources?: readonly string[];
   readonly operations: readonly Operation[];
   /** Subresources that it looks at besides the main resource. */
-  readonly subresources?: readonly string[];
+  readonly subresources?: readonly string[] | "all";
   readonly mutate?: AdmissionStep;
   readonly validate?: AdmissionStep;
 }
@@ -68,9 +96,23 @@ export function createAdmissionChain(plugins: readonly AdmissionPlugin[], world:
   const mutating = plugins.filter((plugin) => plugin.mutate);
   const validating = plugins.filter((plugin) => plugin.validate);
   return {
-    mutate: (request) => runFrom(0, mutating, "mutate", request, world),
+    mutate(request) {
+      const first = runFrom(0, mutating, "mutate", request, world);
+      const second = () => {
+        if (!request.rounds?.another) return undefined;
+        request.rounds.current = 1;
+        return runFrom(0, mutating, "mutate", request, world);
+      };
+      return first ? first.then(second) : second();
+    },
     validate: (request) => runFrom(0, validating, "validate", request, world),
   };
+}
+
+/** Mutation and validation in one, for requests with nothing to do in between; undefined as in the chain. */
+export function admit(chain: AdmissionChain, request: AdmissionRequest): Promise<void> | undefined {
+  const mutation = chain.mutate(request);
+  return mutation ? mutation.then(() => chain.validate(request)) : chain.validate(request);
 }
 
 function runFrom(
@@ -92,5 +134,6 @@ function runFrom(
 function handles(plugin: AdmissionPlugin, request: AdmissionRequest): boolean {
   if (!plugin.operations.includes(request.operation)) return false;
   if (plugin.resources && !plugin.resources.includes(request.resource)) return false;
-  return request.subresource === "" || (plugin.subresources?.includes(request.subresource) ?? false);
+  if (request.subresource === "" || plugin.subresources === "all") return true;
+  return plugin.subresources?.includes(request.subresource) ?? false;
 }

@@ -10,7 +10,7 @@ export const namespaceLifecycle: AdmissionPlugin = {
   name: "NamespaceLifecycle",
   operations: ["CREATE", "DELETE"],
   mutate(request, world) {
-    if (request.kind.namespaced) checkNamespace(request, world);
+    if (request.operation === "CREATE") checkNamespace(request, world);
   },
   validate({ operation, resource, name }) {
     if (operation !== "DELETE" || resource !== "/namespaces" || !immortal.has(name)) return;
@@ -18,7 +18,12 @@ export const namespaceLifecycle: AdmissionPlugin = {
   },
 };
 
-function checkNamespace({ kind, namespace, name, object }: AdmissionRequest, { store }: AdmissionWorld): void {
+/** Throws NotFound or Forbidden when nothing may be created in the namespace of the request. */
+export function checkNamespace(
+  { kind, namespace, name, object }: AdmissionRequest,
+  { store }: Pick<AdmissionWorld, "store">,
+): void {
+  if (!kind.namespaced) return;
   const found = store.latest({ collection: "/namespaces", namespace: "", name: namespace });
   if (!found) throw notFound({ group: "", resource: "namespaces" }, namespace);
   const { metadata, status } = found.object as KubeObject & { status?: { phase?: string } };

@@ -8,6 +8,7 @@ import type { KubeObject } from "../../machinery/object.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Entry } from "../../store/store.ts";
 import type { AdmissionRequest } from "../admission/chain.ts";
+import { checkNamespace } from "../admission/namespace-lifecycle.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
 import { authorize } from "./authorize.ts";
 import { resourceOf, storeKey, Transaction, translate } from "./core.ts";
@@ -52,11 +53,27 @@ export async function createDecoded(
   fillSystemMetadata(core, draft);
   if (generated) metadata.name = generated + randomSuffix(generatedSuffixLength);
   kind.defaults?.(draft);
+  const request: AdmissionRequest = {
+    operation: "CREATE",
+    kind,
+    resource: `${kind.group}/${kind.plural}`,
+    subresource: "",
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+    object: draft,
+    isNameGenerated: generated !== "",
+    parameters,
+    user: context.user,
+    trusted: context.trusted,
+    transaction: new Transaction(parameters.dryRun ?? false),
+    warnings: context.warnings,
+    auditAnnotations: context.auditAnnotations,
+  };
   for (let tries = 1; ; tries++) {
-    const transaction = new Transaction(parameters.dryRun ?? false);
+    const { transaction } = request;
     try {
-      const object = await admitNew(core, context, kind, draft, parameters, transaction, tries > 1);
-      const key = storeKey(kind, { namespace: metadata.namespace ?? "", name: metadata.name });
+      const object = await admitNew(core, context, request, parameters, tries > 1);
+      const key = storeKey(kind, { namespace: request.namespace, name: object.metadata.name });
       if (transaction.dryRun && core.store.latest(key)) throw new StoreError("exists", "exists");
       if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(object);
       const entry = await transaction.commit(core.store, { type: "create", key, object: toStored(kind, object) });
@@ -64,9 +81,14 @@ export async function createDecoded(
       return viewOf(kind, entry);
     } catch (error) {
       transaction.settle(false);
+      const { metadata: refused } = request.object;
       const collided = generated !== "" && error instanceof StoreError && error.code === "exists";
-      if (!collided || tries >= maxNameAttempts) throw translate(error, kind, metadata.name);
+      if (!collided || refused.name !== metadata.name || tries >= maxNameAttempts)
+        throw translate(error, kind, refused.name);
       metadata.name = generated + randomSuffix(generatedSuffixLength);
+      refused.name = metadata.name;
+      request.name = metadata.name;
+      request.transaction = new Transaction(transaction.dryRun);
     }
   }
 }
@@ -85,29 +107,21 @@ function fillSystemMetadata(core: Core, draft: KubeObject): void {
 async function admitNew(
   core: Core,
   context: RequestContext,
-  kind: AnyKind,
-  draft: KubeObject,
+  request: AdmissionRequest,
   parameters: TrackedParameters,
-  transaction: Transaction,
   again: boolean,
 ): Promise<KubeObject> {
-  const request: AdmissionRequest = {
-    operation: "CREATE",
-    kind,
-    resource: `${kind.group}/${kind.plural}`,
-    subresource: "",
-    namespace: draft.metadata.namespace ?? "",
-    name: draft.metadata.name,
-    object: draft,
-    user: context.user,
-    trusted: context.trusted,
-    transaction,
-    warnings: context.warnings,
-  };
+  const { kind } = request;
+  let mutation: Promise<void> | undefined;
   // A second attempt only has another generated name: what was filled in already stays.
   if (!again) {
-    const mutation = core.admission.mutate(request);
+    mutation = core.admission.mutate(request);
     if (mutation) await mutation;
+    const draft = request.object;
+    if (mutation) {
+      checkIdentity(kind, draft, request.namespace, "");
+      request.name = draft.metadata.name;
+    }
     kind.prepareForCreate?.(draft);
     if (kind.hasGeneration) draft.metadata.generation = 1;
     const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft) ?? [])];
@@ -116,8 +130,10 @@ async function admitNew(
   }
   const validation = core.admission.validate(request);
   if (validation) await validation;
-  trackManagers(core, context, kind, draft, undefined, parameters);
-  return draft;
+  // While somebody else was asked, the namespace may have gone.
+  if (mutation || validation) checkNamespace(request, core);
+  trackManagers(core, context, kind, request.object, undefined, parameters);
+  return request.object;
 }
 
 /** The stored entry that a write is based on; throws NotFound. */

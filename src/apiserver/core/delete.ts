@@ -7,6 +7,7 @@ import { conflict, invalid, methodNotSupported } from "../../machinery/errors.ts
 import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
+import { admit } from "../admission/chain.ts";
 import type { DeleteParameters, ListParameters, ObjectTarget, RequestContext } from "../types.ts";
 import { authorize } from "./authorize.ts";
 import { attempt, resourceOf, Transaction } from "./core.ts";
@@ -123,20 +124,21 @@ function checkParameters({ propagationPolicy, orphanDependents, gracePeriodSecon
   }
 }
 
-/** The same without authorization, for deletecollection and eviction. */
+/** The same without authorization, for deletecollection and eviction; `isAdmitted` when admission has seen the request. */
 export function removeAuthorized(
   core: Core,
   context: RequestContext,
   kind: AnyKind,
   target: ObjectTarget,
   parameters: DeleteParameters,
+  isAdmitted = false,
 ): Promise<Deleted> {
   return attempt(kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const { object } = viewOf(kind, current);
     checkPreconditions(kind, object.metadata, parameters);
     const transaction = new Transaction(parameters.dryRun ?? false);
-    const validation = core.admission.validate({
+    const admitted = isAdmitted ? undefined : admit(core.admission, {
       operation: "DELETE",
       kind,
       resource: `${kind.group}/${kind.plural}`,
@@ -145,12 +147,14 @@ export function removeAuthorized(
       name: target.name,
       object,
       old: object,
+      parameters,
       user: context.user,
       trusted: context.trusted,
       transaction,
       warnings: context.warnings,
+      auditAnnotations: context.auditAnnotations,
     });
-    if (validation) await validation;
+    if (admitted) await admitted;
     const plan = isNamespace(kind)
       ? planNamespaceDeletion(object, core.clock.now())
       : withMetadata(object, planDeletion(kind, object, parameters, core.clock.now()));

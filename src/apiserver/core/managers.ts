@@ -11,9 +11,11 @@ import type { KubeObject, ManagedFieldsEntry } from "../../machinery/object.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
 import type { Core } from "./core.ts";
 
-/** A write whose ownership is worked out already (server-side apply). */
 export interface TrackedParameters extends WriteParameters {
+  /** Set when the ownership is worked out already (server-side apply). */
   readonly managedFields?: readonly ManagedFieldsEntry[];
+  /** Set when admission has seen what the client sent already (a Scale). */
+  readonly isAdmitted?: boolean;
 }
 
 const maxManagerLength = 128;

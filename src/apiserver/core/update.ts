@@ -172,8 +172,7 @@ async function prepare(
   const subresource = parameters.subresource ?? "";
   keepSystemMetadata(draft.metadata, old.metadata);
   const status = subresource === "status";
-  const next = status ? withStatusOf(kind, old, draft) : draft;
-  if (!status && subresource === "" && kind.subresources?.status) keepStatus(next, old);
+  let next = confined(kind, draft, old, subresource);
   if (!status || kind.custom) kind.defaults?.(next);
   const request: AdmissionRequest = {
     operation: "UPDATE",
@@ -184,13 +183,22 @@ async function prepare(
     name: next.metadata.name,
     object: next,
     old,
+    parameters,
     user: context.user,
     trusted: context.trusted,
     transaction,
     warnings: context.warnings,
+    auditAnnotations: context.auditAnnotations,
   };
-  const mutation = core.admission.mutate(request);
-  if (mutation) await mutation;
+  const mutation = parameters.isAdmitted ? undefined : core.admission.mutate(request);
+  if (mutation) {
+    await mutation;
+    next = request.object;
+    const faults = identityErrors(next.metadata, old.metadata);
+    if (faults.length > 0) throw invalid(kind, old.metadata.name, faults);
+    keepSystemMetadata(next.metadata, old.metadata);
+    next = request.object = confined(kind, next, old, subresource);
+  }
   if (subresource === "") kind.prepareForUpdate?.(next, old);
   bumpGeneration(kind, next, old);
   const errors = [
@@ -200,11 +208,24 @@ async function prepare(
   ];
   if (errors.length > 0) throw invalid(kind, next.metadata.name, errors);
   if (subresource === "" && kind.warnings) context.warnings.push(...kind.warnings(next));
-  const validation = core.admission.validate(request);
+  const validation = parameters.isAdmitted ? undefined : core.admission.validate(request);
   if (validation) await validation;
   trackManagers(core, context, kind, next, old, parameters);
   return next;
 }
+
+/** The draft with what the main resource or `/status` does not change as it was. */
+function confined(kind: AnyKind, draft: KubeObject, old: KubeObject, subresource: string): KubeObject {
+  if (subresource === "status") return withStatusOf(kind, old, draft);
+  if (subresource === "" && kind.subresources?.status) keepStatus(draft, old);
+  return draft;
+}
+
+/** What admission may not have changed. */
+const identityErrors = (metadata: ObjectMeta, old: ObjectMeta): FieldError[] =>
+  (["name", "namespace", "uid"] as const)
+    .filter((field) => metadata[field] !== old[field])
+    .map((field) => invalidValue(`metadata.${field}`, metadata[field] ?? "", "field is immutable"));
 
 function changeErrors(kind: AnyKind, next: KubeObject, old: KubeObject, subresource: string): readonly FieldError[] {
   if (kind.custom) return kind.custom.validateChange(next, old);
