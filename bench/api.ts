@@ -114,7 +114,7 @@ async function load(child: ChildProcess, target: Target, job: Job): Promise<Resu
 const percentile = ({ latenciesMs }: Result, share: number): number =>
   latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length * share)] ?? 0;
 const perSecond = ({ latenciesMs, elapsedMs }: Result): number => (latenciesMs.length * 1000) / elapsedMs;
-const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+const ms = (value: number): string => `${value.toFixed(value < 1 ? 3 : value < 10 ? 1 : 0)} ms`;
 
 const shared = { type: "requests", writers, connections } as const;
 const mergePatch = "application/merge-patch+json";
@@ -144,20 +144,26 @@ const jobs = {
   },
 } as const;
 
-/** Own and floor in turn, so that both meet the same weather; `cpuMs` is of the server's main thread. */
+/** Own and floor in turn, so that both meet the same weather; CPU time is of the servers' main threads. */
 interface Measured {
   readonly own: Result;
   readonly floor: Result;
-  readonly cpuMs: number;
+  readonly ownCpuMs: number;
+  readonly floorCpuMs: number;
 }
 
 type Run = (job: Job) => Promise<Result>;
+type Usage = ReturnType<typeof process.threadCpuUsage>;
 
-async function measured(run: Run, floor: Run, job: Job): Promise<Measured> {
+const cpuMs = (before: Usage, after: Usage) => (after.user + after.system - before.user - before.system) / 1000;
+
+async function measured(run: Run, floor: Run, floorCpu: () => Promise<Usage>, job: Job): Promise<Measured> {
   const before = process.threadCpuUsage();
   const own = await run(job);
-  const { user, system } = process.threadCpuUsage(before);
-  return { own, floor: await floor(job), cpuMs: (user + system) / 1000 };
+  const ownCpuMs = cpuMs(before, process.threadCpuUsage());
+  const floorBefore = await floorCpu();
+  const bare = await floor(job);
+  return { own, floor: bare, ownCpuMs, floorCpuMs: cpuMs(floorBefore, await floorCpu()) };
 }
 
 /** The longest time in which nothing else could run, and the longest collection, while something happens. */
@@ -176,7 +182,11 @@ async function longestHold(what: () => Promise<unknown>): Promise<{ holdMs: numb
   return { holdMs: Math.max(0, delay.max / 1e6 - resolution), collectionMs };
 }
 
-const each = ({ own, cpuMs }: Measured): string => `${(cpuMs / own.latenciesMs.length).toFixed(2)} ms`;
+const each = (of: Result, cpu: number): string => ms(cpu / of.latenciesMs.length);
+const cpuColumns = ({ own, floor, ownCpuMs, floorCpuMs }: Measured) => ({
+  "CPU each": each(own, ownCpuMs),
+  "floor's CPU each": each(floor, floorCpuMs),
+});
 const ratio = (own: number, floor: number): string => `${((own / floor) * 100).toFixed(0)} %`;
 
 function rate(what: string, goal: number, run: Measured) {
@@ -188,7 +198,7 @@ function rate(what: string, goal: number, run: Measured) {
     "p50, p99": `${ms(percentile(own, 0.5))}, ${ms(percentile(own, 0.99))}`,
     floor: perSecond(floor).toFixed(0),
     "of the floor": ratio(perSecond(own), perSecond(floor)),
-    "CPU each": each(run),
+    ...cpuColumns(run),
   };
 }
 
@@ -201,7 +211,7 @@ function time(what: string, goal: number, run: Measured) {
     "p50, p99": `${ms(percentile(own, 0.5))}, ${ms(percentile(own, 0.99))}`,
     floor: ms(percentile(floor, 0.5)),
     "of the floor": ratio(percentile(own, 0.5), percentile(floor, 0.5)),
-    "CPU each": each(run),
+    ...cpuColumns(run),
   };
 }
 
@@ -222,19 +232,19 @@ try {
   await run({ ...jobs.create, count: 1 });
   const [entry] = store.list("/pods").entries;
   const object = entry!.json().toString();
-  const list = `[${`${object},`.repeat(pods - 1)}${object}]`;
-  const input: FloorInput = { caPem: pki.caPem, ...pki.serving, object, list, event: `${object}\n` };
+  const input: FloorInput = { caPem: pki.caPem, ...pki.serving, object, listed: pods };
   const { port } = await ask<{ port: number }>(bare, input);
   const floor: Run = (job) => load(loader, { ...target, url: `https://127.0.0.1:${port}` }, job);
   await floor({ ...jobs.create, count: 3000 });
 
-  const created = await measured(run, floor, { ...jobs.create, first: 1 });
+  const measure = (job: Job) => measured(run, floor, async () => (await ask<{ cpu: Usage }>(bare, {})).cpu, job);
+  const created = await measure({ ...jobs.create, first: 1 });
   await run({ ...jobs.get, count: 3000 });
-  const read = await measured(run, floor, jobs.get);
+  const read = await measure(jobs.get);
   await run({ ...jobs.patch, count: 1000 });
-  const patched = await measured(run, floor, jobs.patch);
-  const listed = await measured(run, floor, jobs.list);
-  const watched = await measured(run, floor, {
+  const patched = await measure(jobs.patch);
+  const listed = await measure(jobs.list);
+  const watched = await measure({
     ...jobs.watch,
     path: `${podsPath}?watch=1&resourceVersion=${store.revision}`,
   });
@@ -249,7 +259,7 @@ try {
     rate("pod creates, durable,", 6000, created),
     rate("gets", 20_000, read),
     rate("patches", 5000, patched),
-    time(`list of ${pods} pods, ${(list.length / 1e6).toFixed(1)} MB`, 60, listed),
+    time(`list of ${pods} pods, ${((pods * object.length) / 1e6).toFixed(1)} MB`, 60, listed),
     time("one change to the last of 1000 watchers", 15, watched),
   ]);
   console.table([

@@ -1,5 +1,6 @@
 // The floor of bench/api.ts in a process of its own: a bare HTTP/2 server over TLS that reads requests and answers bytes
-// made beforehand, the same as the real ones. What it needs, no API server on this Node can save.
+// made beforehand, the same as the real ones. What it needs, no API server on this Node can save. Whenever it is asked, it
+// tells the CPU time that it used.
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 
@@ -7,16 +8,15 @@ export interface FloorInput {
   readonly caPem: string;
   readonly certPem: string;
   readonly keyPem: string;
-  /** One object, one list, one watch event, as the real server sends them. */
+  /** One object as the real server sends it, and how many of them a list has. */
   readonly object: string;
-  readonly list: string;
-  readonly event: string;
+  readonly listed: number;
 }
 
-process.once("message", ({ caPem, certPem, keyPem, ...texts }: FloorInput) => {
-  const object = Buffer.from(texts.object);
-  const list = Buffer.from(texts.list);
-  const event = Buffer.from(texts.event);
+process.once("message", ({ caPem, certPem, keyPem, ...input }: FloorInput) => {
+  const object = Buffer.from(input.object);
+  const event = Buffer.from(`${input.object}\n`);
+  const list = Buffer.from(`[${`${input.object},`.repeat(input.listed - 1)}${input.object}]`);
   const watchers = new Set<ServerHttp2Stream>();
   const server = createSecureServer({
     key: keyPem,
@@ -45,5 +45,6 @@ process.once("message", ({ caPem, certPem, keyPem, ...texts }: FloorInput) => {
       });
     } else answer(path.includes("/pods/") ? object : list);
   });
+  process.on("message", () => process.send!({ cpu: process.threadCpuUsage() }));
   server.listen(0, "127.0.0.1", () => process.send!({ port: (server.address() as AddressInfo).port }));
 });
