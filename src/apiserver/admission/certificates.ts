@@ -1,7 +1,9 @@
 // A certificate request names who made it, and only who may approve for its signer approves it.
 // Follows kubernetes v1.36 pkg/registry/certificates (PrepareForCreate) and plugin/pkg/admission/certificates.
 import type { CertificateSigningRequest } from "../../kinds/generated/certificates.v1.ts";
+import { deepEqual } from "../../machinery/equal.ts";
 import { forbidden } from "../../machinery/errors.ts";
+import { readCertificateRequest } from "../auth/certificate-request.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionWorld } from "./chain.ts";
 
 const group = "certificates.k8s.io";
@@ -27,11 +29,36 @@ export const certificateRequests: AdmissionPlugin = {
   },
   validate(request, world) {
     const { subresource, object, old, trusted, operation } = request;
-    if (trusted || operation !== "UPDATE" || subresource === "") return;
+    if (trusted || operation !== "UPDATE" || subresource === "") return undefined;
     const signer = (object as CertificateSigningRequest).spec.signerName;
     if (subresource === "approval") return checkSigner(request, world, "approve", signer);
-    const issued = (object as CertificateSigningRequest).status?.certificate;
-    if (issued !== (old as CertificateSigningRequest).status?.certificate) checkSigner(request, world, "sign", signer);
+    const outcome = ({ status }: CertificateSigningRequest) => [status?.certificate, status?.conditions ?? []];
+    const changed = !deepEqual(outcome(object as CertificateSigningRequest), outcome(old as CertificateSigningRequest));
+    if (changed) checkSigner(request, world, "sign", signer);
+    return undefined;
+  },
+};
+
+const clientSigner = "kubernetes.io/kube-apiserver-client";
+
+/** Nobody becomes an administrator for good by a certificate. */
+export const certificateSubject: AdmissionPlugin = {
+  name: "CertificateSubjectRestriction",
+  operations: ["CREATE"],
+  resources: [`${group}/certificatesigningrequests`],
+  validate({ object, name }) {
+    const { spec } = object as CertificateSigningRequest;
+    if (spec.signerName !== clientSigner) return undefined;
+    const refuse = (why: string) => forbidden({ group, resource: "certificatesigningrequests" }, name, why);
+    return readCertificateRequest(Buffer.from(spec.request, "base64").toString("utf8")).then(
+      ({ organizations }) => {
+        if (!organizations.includes("system:masters")) return;
+        throw refuse(`use of ${clientSigner} signer with system:masters group is not allowed`);
+      },
+      (error: Error) => {
+        throw refuse(`failed to parse CSR: ${error.message}`);
+      },
+    );
   },
 };
 

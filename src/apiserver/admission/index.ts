@@ -1,12 +1,14 @@
 // The admission plugins in the order in which they run: what fills in before what counts and checks.
 import type { AdmissionPlugin } from "./chain.ts";
-import { certificateRequests } from "./certificates.ts";
+import { certificateRequests, certificateSubject } from "./certificates.ts";
 import { claimResize } from "./claim-resize.ts";
 import { defaultIngressClass, defaultStorageClass } from "./default-classes.ts";
 import { defaultTolerations } from "./default-tolerations.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceContents } from "./namespace-contents.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { nodeRestriction } from "./node-restriction.ts";
+import { ownerReferencesPermission } from "./owner-references.ts";
 import { podSecurity } from "./pod-security/plugin.ts";
 import { priority } from "./priority.ts";
 import { rbacEscalation } from "./rbac-escalation.ts";
@@ -27,8 +29,11 @@ export const admissionPlugins: readonly AdmissionPlugin[] = [
   defaultIngressClass,
   storageInUse,
   claimResize,
+  nodeRestriction,
   podSecurity,
   certificateRequests,
+  certificateSubject,
+  ownerReferencesPermission,
   rbacEscalation,
   serviceAllocation,
   namespaceContents,
