@@ -34,8 +34,18 @@ interface Kubeconfig {
 const unsupportedCluster = ["insecure-skip-tls-verify", "proxy-url"];
 const unsupportedUser = ["exec", "auth-provider", "username", "as"];
 
+/** How to reach a webhook; without a CA the system's are trusted, without credentials nobody asks. */
+export type WebhookConnection = Omit<Connection, "caPem" | "credentials"> & Partial<Connection>;
+
 /** How the current context connects. Throws, naming the field, on what is missing or not supported. */
 export function connectionOf(config: Kubeconfig, read: (file: string) => string): Connection {
+  const { caPem, credentials, ...rest } = partsOf(config, read);
+  if (!caPem) throw new Error("kubeconfig: the cluster has no certificate-authority");
+  if (!credentials) throw new Error("kubeconfig: the user has neither a client certificate nor a token");
+  return { ...rest, caPem, credentials };
+}
+
+function partsOf(config: Kubeconfig, read: (file: string) => string): WebhookConnection {
   const wanted = config["current-context"];
   const context = config.contexts?.find(({ name }) => name === wanted)?.context;
   if (!context) throw new Error(`kubeconfig has no context ${JSON.stringify(wanted ?? "")}`);
@@ -47,9 +57,13 @@ export function connectionOf(config: Kubeconfig, read: (file: string) => string)
   refuse(user, unsupportedUser, "users");
   const serverName = cluster["tls-server-name"];
   const caPem = pem(cluster, "certificate-authority", read);
-  if (!caPem) throw new Error(`kubeconfig: cluster "${context.cluster}" has no certificate-authority`);
-  const credentials = credentialsOf(user, context.user, read);
-  return { server: cluster.server, caPem, credentials, ...(serverName ? { serverName } : {}) };
+  const credentials = credentialsOf(user, read);
+  return {
+    server: cluster.server,
+    ...(caPem ? { caPem } : {}),
+    ...(credentials ? { credentials } : {}),
+    ...(serverName ? { serverName } : {}),
+  };
 }
 
 function refuse(entry: Readonly<Record<string, unknown>>, fields: readonly string[], where: string): void {
@@ -68,13 +82,12 @@ function pem(
   return typeof file === "string" ? read(file) : undefined;
 }
 
-function credentialsOf(user: UserEntry, name: string, read: (file: string) => string): Credentials {
+function credentialsOf(user: UserEntry, read: (file: string) => string): Credentials | undefined {
   const cert = pem(user, "client-certificate", read);
   const key = pem(user, "client-key", read);
   if (cert && key) return { cert, key };
   const token = user.token ?? (user.tokenFile ? read(user.tokenFile).trim() : undefined);
-  if (token) return { token };
-  throw new Error(`kubeconfig: user "${name}" has neither a client certificate nor a token`);
+  return token ? { token } : undefined;
 }
 
 /** The client of a kubeconfig's current context. Throws when the file is missing or asks for what is not supported. */
@@ -82,10 +95,23 @@ export async function clientFromKubeconfig(
   file: string,
   options: Omit<HttpsClientOptions, keyof Connection>,
 ): Promise<HttpsClient> {
+  const { config, read } = await readKubeconfig(file);
+  return httpsClient({ ...connectionOf(config, read), ...options });
+}
+
+/** How the current context of a webhook's kubeconfig connects. Throws when the file is missing, or not for HTTPS. */
+export async function webhookConnection(file: string): Promise<WebhookConnection> {
+  const { config, read } = await readKubeconfig(file);
+  const connection = partsOf(config ?? {}, read);
+  if (!connection.server?.startsWith("https://"))
+    throw new Error(`${file}: clusters[].server must begin with https://`);
+  return connection;
+}
+
+async function readKubeconfig(file: string) {
   const { parse } = await import("yaml");
   const config = parse(readFileSync(file, "utf8")) as Kubeconfig;
-  const read = (path: string) => readFileSync(resolve(dirname(file), path), "utf8");
-  return httpsClient({ ...connectionOf(config, read), ...options });
+  return { config, read: (path: string) => readFileSync(resolve(dirname(file), path), "utf8") };
 }
 
 /** The text of a kubeconfig with one cluster, one user and one context, all called `name`. */

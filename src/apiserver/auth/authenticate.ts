@@ -1,50 +1,103 @@
-// Who asks: client certificate, bearer token or nobody; then impersonation. Follows kubernetes v1.36
-// staging/src/k8s.io/apiserver/pkg/endpoints/filters/impersonation (headers, attributes).
+// Who asks: client certificate, front proxy, bearer token or nobody. Follows kubernetes v1.36
+// pkg/kubeapiserver/authenticator and staging/src/k8s.io/apiserver/pkg/authentication/request (order, headers).
+import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { forbidden, statusError, unauthorized } from "../../machinery/errors.ts";
-import type { Attributes, Authorizer, TokenAuthenticator, UserInfo } from "../types.ts";
+import { unauthorized } from "../../machinery/errors.ts";
+import type { TokenAuthenticator, TokenIssuer, UserInfo } from "../types.ts";
 
-/** Subject of a client certificate that the TLS layer verified against the cluster CA. */
+/** Subject of a client certificate that the TLS layer verified. */
 export interface PeerIdentity {
   readonly commonName: string;
   readonly organizations: readonly string[];
+  /** SHA-256 fingerprint of the issuer's certificate. */
+  readonly issuer?: string;
+}
+
+export interface FrontProxy {
+  readonly caPem: string;
+  /** SHA-256 fingerprint of the CA. */
+  readonly issuer: string;
+  /** Common names that may; empty for all. */
+  readonly allowedNames: readonly string[];
+}
+
+/** Everything that the API server knows about credentials. */
+export interface Authentication {
+  /** All ways to turn a bearer token into a user. */
+  readonly tokens: TokenAuthenticator;
+  /** Audiences that a token must carry one of to be good for the API server itself. */
+  readonly audiences: readonly string[];
+  /** Whose certificates are nobody themselves, but vouch for whom they name. */
+  readonly frontProxy?: FrontProxy;
+  /** Whether nobody in particular may ask for the path; authorization follows. */
+  readonly allowsAnonymous: (path: string) => boolean;
 }
 
 export const anonymous: UserInfo = { name: "system:anonymous", groups: ["system:unauthenticated"] };
-const authenticated = "system:authenticated";
+export const authenticated = "system:authenticated";
 
 /** Paths that need no credentials: what load balancers and start scripts ask. */
 const openPaths = /^\/(?:livez|readyz|healthz)(?:\/|$)|^\/version\/?$/;
+export const isOpenPath = (path: string): boolean => openPaths.test(path);
 
-export interface AuthenticateOptions {
-  readonly authenticators: readonly TokenAuthenticator[];
-  /** Audiences that a token must carry one of to be good for the API server itself. */
-  readonly audiences: readonly string[];
-}
+/** Client certificates and ServiceAccount tokens alone. */
+export const serviceAccountsOnly = (tokens: TokenIssuer): Authentication => ({
+  tokens: tokenChain([tokens]),
+  audiences: [tokens.issuer],
+  allowsAnonymous: isOpenPath,
+});
 
-/** The user of a request. Throws Unauthorized for bad credentials, and for none except on the open paths. */
+/** The user of a request. Throws Unauthorized for bad credentials, and for none where anonymous requests are not allowed. */
 export async function authenticate(
   request: { readonly path: string; readonly headers: IncomingHttpHeaders; readonly peer: PeerIdentity | undefined },
-  { authenticators, audiences }: AuthenticateOptions,
+  authentication: Authentication,
 ): Promise<UserInfo> {
-  if (request.peer?.commonName) {
-    const { commonName, organizations } = request.peer;
-    return { name: commonName, groups: [...organizations, authenticated] };
+  const { peer, headers } = request;
+  const { frontProxy } = authentication;
+  if (peer && frontProxy && peer.issuer === frontProxy.issuer) {
+    const proxied = proxiedUser(peer, headers, frontProxy.allowedNames);
+    if (proxied) return proxied;
+  } else if (peer?.commonName) {
+    return { name: peer.commonName, groups: [...peer.organizations, authenticated] };
   }
-  const token = bearerToken(request.headers);
+  const token = bearerToken(headers);
   if (token !== undefined) {
-    for (const authenticator of authenticators) {
-      const found = await authenticator.authenticateToken(token);
-      if (!found) continue;
-      if (!found.audiences.some((audience) => audiences.includes(audience))) throw unauthorized();
-      return found.user.groups.includes(authenticated)
-        ? found.user
-        : { ...found.user, groups: [...found.user.groups, authenticated] };
-    }
-    throw unauthorized();
+    // Why a token is bad is nothing that who sends it should learn.
+    const found = await authentication.tokens.authenticateToken(token, authentication.audiences).catch(() => undefined);
+    if (!found) throw unauthorized();
+    return found.user;
   }
-  if (openPaths.test(request.path)) return anonymous;
+  if (authentication.allowsAnonymous(request.path)) return anonymous;
   throw unauthorized();
+}
+
+/**
+ * The first authenticator that knows the token and has a common audience with the caller decides; when none does, the
+ * reasons of all that refused are thrown together.
+ */
+export function tokenChain(authenticators: readonly TokenAuthenticator[]): TokenAuthenticator {
+  return {
+    async authenticateToken(token, audiences) {
+      const reasons: string[] = [];
+      for (const authenticator of authenticators) {
+        try {
+          const found = await authenticator.authenticateToken(token, audiences);
+          if (!found) continue;
+          const { user } = found;
+          if (!audiences || found.audiences.some((one) => audiences.includes(one))) {
+            const groups = user.groups.includes(authenticated) ? user.groups : [...user.groups, authenticated];
+            return { user: { ...user, groups }, audiences: found.audiences };
+          }
+          const [theirs, wanted] = [found.audiences, audiences].map((list) => JSON.stringify(list));
+          reasons.push(`token audiences ${theirs} is invalid for the target audiences ${wanted}`);
+        } catch (error) {
+          reasons.push((error as Error).message);
+        }
+      }
+      if (reasons.length > 0) throw new Error(reasons.join(", "));
+      return undefined;
+    },
+  };
 }
 
 /** From the Authorization header, or from the subprotocol that browsers use for WebSockets. */
@@ -57,79 +110,43 @@ function bearerToken(headers: IncomingHttpHeaders): string | undefined {
   return protocol ? Buffer.from(protocol.slice(prefix.length), "base64url").toString("utf8") : undefined;
 }
 
-/** The user to act as: the caller, or whom the Impersonate headers name when the caller may impersonate them. */
-export function impersonate(caller: UserInfo, headers: IncomingHttpHeaders, authorizer: Authorizer): UserInfo {
-  const name = single(headers["impersonate-user"]);
-  const groups = groupsOf(headers);
-  const uid = single(headers["impersonate-uid"]);
-  const extra = extraOf(headers);
-  const hasExtra = Object.keys(extra).length > 0;
-  if (name === undefined) {
-    if (groups.length === 0 && uid === undefined && !hasExtra) return caller;
-    throw statusError(
-      "InternalError",
-      "Internal error occurred: requested impersonation of groups, uid or extra without impersonating a user",
-    );
-  }
-  const must = (attributes: Partial<Attributes>) => mustImpersonate(authorizer, caller, attributes);
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);
-  if (account) must({ resource: "serviceaccounts", namespace: account[1]!, name: account[2]! });
-  else must({ resource: "users", name });
-  for (const group of groups) must({ resource: "groups", name: group });
-  if (uid !== undefined) must({ group: "authentication.k8s.io", version: "v1", resource: "uids", name: uid });
-  for (const [key, values] of Object.entries(extra)) {
-    for (const value of values) {
-      must({ group: "authentication.k8s.io", version: "v1", resource: "userextras", subresource: key, name: value });
-    }
-  }
-  const implied = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
-  const all = groups.length > 0 ? groups : implied;
-  const isAnonymous = name === anonymous.name;
-  const added = isAnonymous ? "system:unauthenticated" : authenticated;
+/** `caPem` issues nothing but certificates of front proxies. */
+export const frontProxyOf = (caPem: string, allowedNames: readonly string[]): FrontProxy => ({
+  caPem,
+  issuer: new X509Certificate(caPem).fingerprint256,
+  allowedNames,
+});
+
+/** Whom a front proxy says it asks for; undefined when it may not, or names nobody. */
+function proxiedUser(
+  { commonName }: PeerIdentity,
+  headers: IncomingHttpHeaders,
+  allowedNames: readonly string[],
+): UserInfo | undefined {
+  if (allowedNames.length > 0 && !allowedNames.includes(commonName)) return undefined;
+  const name = headerValue(headers["x-remote-user"]);
+  if (!name) return undefined;
+  const uid = headerValue(headers["x-remote-uid"]);
+  const groups = headerValues(headers["x-remote-group"]);
+  const extra = extraHeaders(headers, "x-remote-extra-");
   return {
     name,
-    groups: all.includes(added) || all.includes("system:unauthenticated") ? all : [...all, added],
-    ...(uid !== undefined ? { uid } : {}),
-    ...(hasExtra ? { extra } : {}),
+    groups: groups.includes(authenticated) ? groups : [...groups, authenticated],
+    ...(uid ? { uid } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }
 
-function mustImpersonate(authorizer: Authorizer, caller: UserInfo, attributes: Partial<Attributes>): void {
-  const full: Attributes = {
-    user: caller,
-    verb: "impersonate",
-    group: "",
-    version: "v1",
-    resource: "",
-    subresource: "",
-    namespace: "",
-    name: "",
-    ...attributes,
-  };
-  const decision = authorizer.authorize(full);
-  if (decision.allowed) return;
-  const where = full.namespace ? ` in the namespace "${full.namespace}"` : " at the cluster scope";
-  throw forbidden(
-    { group: full.group, resource: full.resource },
-    full.name,
-    `User "${caller.name}" cannot impersonate resource "${full.resource}" in API group "${full.group}"${where}`,
-  );
-}
+type HeaderValue = string | string[] | undefined;
 
-const single = (value: string | string[] | undefined) => (Array.isArray(value) ? value[0] : value) || undefined;
+export const headerValue = (value: HeaderValue) => (Array.isArray(value) ? value[0] : value) || undefined;
 
-function groupsOf(headers: IncomingHttpHeaders): string[] {
-  const value = headers["impersonate-group"];
-  const lines = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  // Node joins repeated unknown headers with a comma; group names hold none.
-  return lines
-    .flatMap((line) => line.split(","))
-    .map((group) => group.trim())
-    .filter(Boolean);
-}
+/** Node joins repeated unknown headers with a comma and a space; a comma alone may belong to a name. */
+export const headerValues = (value: HeaderValue): string[] =>
+  (Array.isArray(value) ? value : [value ?? ""]).flatMap((line) => line.split(", ")).flatMap((one) => one.trim() || []);
 
-function extraOf(headers: IncomingHttpHeaders): Record<string, string[]> {
-  const prefix = "impersonate-extra-";
+/** Values by the key that follows the prefix, percent-decoded where it can be. */
+export function extraHeaders(headers: IncomingHttpHeaders, prefix: string): Record<string, string[]> {
   const extra: Record<string, string[]> = {};
   for (const [header, value] of Object.entries(headers)) {
     if (!header.startsWith(prefix) || value === undefined) continue;
@@ -139,7 +156,7 @@ function extraOf(headers: IncomingHttpHeaders): Record<string, string[]> {
     } catch {
       // A key that is not percent-encoded stands for itself.
     }
-    extra[key] = Array.isArray(value) ? value : value.split(",").map((part) => part.trim());
+    extra[key] = headerValues(value);
   }
   return extra;
 }

@@ -7,13 +7,14 @@ import { followDefinitions } from "../crd/definitions.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
+import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import { authorizerChain } from "../auth/authorizer-chain.ts";
 import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
-import type { Api, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
+import type { Api, Authorizer, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
 import { storeKey, type Core } from "./core.ts";
 import { create } from "./create.ts";
 import { remove, removeAuthorized, removeCollection } from "./delete.ts";
@@ -34,6 +35,10 @@ export interface ApiOptions {
   /** First and last node port, inclusive; by default 30000–32767. */
   readonly nodePortRange?: readonly [number, number];
   readonly tokens?: TokenIssuer;
+  /** What TokenReviews ask; absent: the issuer alone. */
+  readonly authentication?: Authentication;
+  /** Puts the built-in authorizers into an order of its own, with others; absent: Node, then RBAC. */
+  readonly authorization?: (builtIn: { readonly Node: Authorizer; readonly RBAC: Authorizer }) => Authorizer;
   /** The CA that pods find in `kube-root-ca.crt`. */
   readonly rootCaPem: string;
   readonly clusterDomain: string;
@@ -51,7 +56,8 @@ const apiserverContext = (): RequestContext => ({
 export function createApi(options: ApiOptions): Api {
   const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
   const rbac = createRbacAuthorizer(store);
-  const authorizer = authorizerChain([createNodeAuthorizer(store), rbac]);
+  const node = createNodeAuthorizer(store);
+  const authorizer = options.authorization?.({ Node: node, RBAC: rbac }) ?? authorizerChain([node, rbac]);
   const services = createServiceAllocator(store, options.serviceCidr, options.nodePortRange ?? [30_000, 32_767]);
   const admission = createAdmissionChain(admissionPlugins, {
     store,
@@ -63,7 +69,19 @@ export function createApi(options: ApiOptions): Api {
     services,
     inFlight: new Map(),
   });
-  const core: Core = { store, kinds, clock, log, authorizer, admission, tokens, rootCaPem, clusterDomain };
+  const authentication = options.authentication ?? (tokens && serviceAccountsOnly(tokens));
+  const core: Core = {
+    store,
+    kinds,
+    clock,
+    log,
+    authorizer,
+    admission,
+    tokens,
+    authentication,
+    rootCaPem,
+    clusterDomain,
+  };
   followAggregation(store, log);
   followDefinitions({
     store,

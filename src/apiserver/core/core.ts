@@ -8,6 +8,7 @@ import type { Logger } from "../../machinery/log.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Entry, Store, StoreKey, Write } from "../../store/store.ts";
 import type { AdmissionChain } from "../admission/chain.ts";
+import type { Authentication } from "../auth/authenticate.ts";
 import type { Authorizer, ObjectTarget, TokenIssuer } from "../types.ts";
 import { entryOf } from "./entries.ts";
 
@@ -19,6 +20,7 @@ export interface Core {
   readonly authorizer: Authorizer;
   readonly admission: AdmissionChain;
   readonly tokens?: TokenIssuer | undefined;
+  readonly authentication?: Authentication | undefined;
   readonly rootCaPem: string;
   readonly clusterDomain: string;
 }

@@ -5,7 +5,7 @@ import type { SubjectAccessReviewSpec } from "../../kinds/generated/authorizatio
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, invalid, methodNotSupported } from "../../machinery/errors.ts";
-import { invalidValue, required } from "../../machinery/field.ts";
+import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
 import type { Attributes, RequestContext, UserInfo, WriteParameters } from "../types.ts";
@@ -33,8 +33,9 @@ const reviews: Readonly<Record<string, (request: ReviewRequest) => object | Prom
   "authorization.k8s.io/selfsubjectrulesreviews": ({ core, context, draft }) => {
     const namespace = draft.spec?.namespace as string | undefined;
     if (!namespace) throw badRequest("no namespace on request");
-    const { resourceRules, nonResourceRules } = core.authorizer.rulesFor(context.user, namespace);
-    return { resourceRules, nonResourceRules, incomplete: false };
+    const { resourceRules, nonResourceRules, incomplete } = core.authorizer.rulesFor(context.user, namespace);
+    const evaluation = incomplete ? { evaluationError: incomplete } : {};
+    return { resourceRules, nonResourceRules, incomplete: incomplete !== undefined, ...evaluation };
   },
 };
 
@@ -64,22 +65,21 @@ const userInfo = ({ name, uid, groups, extra }: UserInfo) => ({
   ...(extra && Object.keys(extra).length ? { extra } : {}),
 });
 
-async function reviewToken(core: Core, { spec }: TokenReview): Promise<object> {
-  const audiences = spec?.audiences?.length ? spec.audiences : undefined;
-  if (!spec?.token)
-    throw invalid({ group: "authentication.k8s.io", kind: "TokenReview" }, "", [required("spec.token")]);
+async function reviewToken({ authentication }: Core, { spec }: TokenReview): Promise<object> {
+  if (!spec?.token) throw badRequest("token is required for TokenReview in authentication");
+  const audiences = spec.audiences?.length ? spec.audiences : (authentication?.audiences ?? []);
   try {
-    const found = await core.tokens?.authenticateToken(spec.token);
-    const common = audiences ? audiences.filter((one) => found?.audiences.includes(one)) : (found?.audiences ?? []);
-    if (!found || (audiences && common.length === 0)) return { user: {}, error: "the token is not valid here" };
+    const found = await authentication?.tokens.authenticateToken(spec.token, audiences);
+    if (!found) return { user: {}, error: "invalid bearer token" };
+    const common = audiences.filter((one) => found.audiences.includes(one));
     return { authenticated: true, user: userInfo(found.user), audiences: common };
   } catch (error) {
-    return { user: {}, error: error instanceof Error ? error.message : String(error) };
+    return { user: {}, error: `[invalid bearer token, ${(error as Error).message}]` };
   }
 }
 
 /** SubjectAccessReview and its local twin: the user is in the spec. */
-function decideFor(request: ReviewRequest, namespace: string | undefined): object {
+function decideFor(request: ReviewRequest, namespace: string | undefined): Promise<object> {
   const spec = request.draft.spec as unknown as SubjectAccessReviewSpec | undefined;
   const refuse = (field: string, value: unknown, text: string) =>
     invalid(request.kind, "", [invalidValue(field, value, text)]);
@@ -98,11 +98,11 @@ function decideFor(request: ReviewRequest, namespace: string | undefined): objec
   return decide(request, user, spec);
 }
 
-function decide(
+async function decide(
   { core, kind }: ReviewRequest,
   user: UserInfo,
   spec: Pick<SubjectAccessReviewSpec, "resourceAttributes" | "nonResourceAttributes"> | undefined,
-): object {
+): Promise<object> {
   const resource = spec?.resourceAttributes;
   const other = spec?.nonResourceAttributes;
   if (Boolean(resource) === Boolean(other)) {
@@ -120,6 +120,7 @@ function decide(
     name: resource?.name ?? "",
     ...(other ? { path: other.path ?? "" } : {}),
   };
-  const { allowed, reason } = core.authorizer.authorize(attributes);
-  return { allowed, ...(reason ? { reason } : {}) };
+  await core.authorizer.prepare?.(attributes);
+  const { allowed, denied, reason } = core.authorizer.authorize(attributes);
+  return { allowed, ...(denied ? { denied } : {}), ...(reason ? { reason } : {}) };
 }

@@ -1,9 +1,10 @@
 // From a request to its outcome: authenticate, impersonate, authorize what no verb authorizes itself, answer. Whatever
 // goes wrong becomes a Status; nothing a client sends can throw past here.
-import { anonymous, authenticate, impersonate } from "../auth/authenticate.ts";
+import { authenticate, isOpenPath } from "../auth/authenticate.ts";
+import { impersonate } from "../auth/impersonate.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError, tooManyRequests } from "../../machinery/errors.ts";
-import type { Attributes, RequestContext, UserInfo } from "../types.ts";
+import type { Attributes, Authorizer, RequestContext, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
 import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
 import {
@@ -48,10 +49,6 @@ export type Router = (request: EdgeRequest) => Promise<Outcome>;
 export function createRouter(options: RouterOptions): Router {
   const { services } = options;
   const discovery = createDiscovery(services.kinds, options.computed);
-  const authentication = {
-    authenticators: [services.tokens, ...services.authenticators],
-    audiences: [services.tokens.issuer],
-  };
   return async (request) => {
     const started = performance.now();
     const mutating = request.method !== "GET" && request.method !== "HEAD";
@@ -64,8 +61,9 @@ export function createRouter(options: RouterOptions): Router {
         throw tooManyRequests("too many requests, please try again later.", 1);
       }
       info = parseRequest(request.method, request.path, request.query);
-      const caller = await authenticate(request, authentication);
-      const user = caller === anonymous ? caller : impersonate(caller, request.headers, services.api.authorizer);
+      const caller = await authenticate(request, services.authentication);
+      const user = await impersonate(caller, request.headers, services.api.authorizer);
+      await prepareAccess(services.api.authorizer, info, user);
       outcome =
         info.type === "resource"
           ? await answerObjects(options, discovery, { services, request, info, user }, warnings)
@@ -140,7 +138,7 @@ async function answerOther(
   verb: string,
   user: UserInfo,
 ): Promise<EdgeResponse> {
-  if (user !== anonymous) authorizePath(options.services, user, verb, request.path);
+  if (!isOpenPath(request.path)) authorizePath(options.services, user, verb, request.path);
   if (request.method === "GET" || request.method === "HEAD") {
     const answer =
       discovery.answer(request) ??
@@ -180,9 +178,24 @@ export function authorizeResource({ services, info, user }: AuthorizedCall, verb
   );
 }
 
+/** Has the authorizer look up what the verbs will ask it about the request. */
+async function prepareAccess(authorizer: Authorizer, info: RequestInfo, user: UserInfo): Promise<void> {
+  if (!authorizer.prepare) return;
+  if (info.type === "nonResource") return authorizer.prepare({ ...nowhere, user, verb: info.verb, path: info.path });
+  const { verb, group, version, resource, subresource, namespace, name } = info;
+  const main: Attributes = { user, verb, group, version, resource, subresource, namespace, name };
+  const all = [main];
+  // What may make the object, what opens a stream, and what reads a status counts as something else, too.
+  if (verb === "patch" && !subresource) all.push({ ...main, verb: "create", name: "" });
+  if (verb === "get" && subresource === "status") all.push({ ...main, subresource: "" });
+  else if (verb === "get" && subresource) all.push({ ...main, verb: "create" });
+  await Promise.all(all.map((attributes) => authorizer.prepare!(attributes)));
+}
+
+const nowhere = { group: "", version: "", resource: "", subresource: "", namespace: "", name: "" };
+
 function authorizePath({ api }: EdgeServices, user: UserInfo, verb: string, path: string): void {
-  const none = { group: "", version: "", resource: "", subresource: "", namespace: "", name: "" };
-  const { allowed, reason } = api.authorizer.authorize({ ...none, user, verb, path });
+  const { allowed, reason } = api.authorizer.authorize({ ...nowhere, user, verb, path });
   if (allowed) return;
   const why = reason ? `: ${reason}` : "";
   throw statusError(

@@ -5,8 +5,9 @@ import type { KindRegistry } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
+import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import type { Pki } from "../auth/pki.ts";
-import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
+import type { Api, TokenIssuer } from "../types.ts";
 import { createOpenApi } from "../openapi/documents.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
@@ -27,7 +28,8 @@ export interface ApiServerOptions {
   /** The connection to a node's kubelet; undefined when there is none now. */
   readonly nodes: (nodeName: string) => NodeConnection | undefined;
   readonly tokens: TokenIssuer;
-  readonly authenticators?: readonly TokenAuthenticator[];
+  /** Absent: client certificates and ServiceAccount tokens alone. */
+  readonly authentication?: Authentication;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -60,9 +62,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     computed: usageResources,
     documents: createOpenApi({ kinds: options.kinds, store: options.store, version: `v1.36.0-${options.version}` }),
   });
+  const clientCas = pki.caPem + (services.authentication.frontProxy?.caPem ?? "");
   const transports: Transport[] = [];
   const listen = async (address: ListenAddress): Promise<number> => {
-    const transport = createTransport({ serving: pki.serving, caPem: pki.caPem, handle });
+    const transport = createTransport({ serving: pki.serving, caPem: clientCas, handle });
     const { port } = await transport.listen(address);
     transports.push(transport);
     return port;
@@ -71,7 +74,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   for (const address of options.extraListeners ?? []) await listen({ ...address, port: address.port || port });
   const renew = async () => {
     try {
-      if (await pki.renew()) for (const transport of transports) transport.setCertificate(pki.serving, pki.caPem);
+      if (await pki.renew()) for (const transport of transports) transport.setCertificate(pki.serving, clientCas);
     } catch (error) {
       log.error({ error }, "certificates could not be renewed");
     }
@@ -96,7 +99,7 @@ function servicesOf(options: ApiServerOptions): EdgeServices {
     client,
     nodes,
     tokens,
-    authenticators: options.authenticators ?? [],
+    authentication: options.authentication ?? serviceAccountsOnly(tokens),
     clock,
     log,
     version,

@@ -5,7 +5,8 @@ import type { KindRegistry } from "../../kinds/registry.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
-import type { Api, TokenAuthenticator, TokenIssuer } from "../types.ts";
+import type { Authentication } from "../auth/authenticate.ts";
+import type { Api, TokenIssuer } from "../types.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface EdgeServices {
@@ -15,8 +16,7 @@ export interface EdgeServices {
   readonly client: Client;
   readonly nodes: (nodeName: string) => NodeConnection | undefined;
   readonly tokens: TokenIssuer;
-  /** Further ways to turn a bearer token into a user, asked in order after the issuer. */
-  readonly authenticators: readonly TokenAuthenticator[];
+  readonly authentication: Authentication;
   readonly clock: Clock;
   readonly log: Logger;
   /** Knarr's own version, for /version. */

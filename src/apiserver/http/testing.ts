@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import type { NodeConnection } from "../../client/node-connection.ts";
 import { silentLogger } from "../../machinery/log.ts";
-import type { PeerIdentity } from "../auth/authenticate.ts";
+import { serviceAccountsOnly, type PeerIdentity } from "../auth/authenticate.ts";
 import { createOpenApi } from "../openapi/documents.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
@@ -47,7 +47,7 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     clock,
     nodes: options.nodes ?? (() => undefined),
     tokens: noTokens,
-    authenticators: [],
+    authentication: serviceAccountsOnly(noTokens),
     log: silentLogger,
     version: "test",
     metrics: createMetrics(store, 0),

@@ -110,11 +110,16 @@ function peerOf(connection: object, socket: TLSSocket): PeerIdentity | undefined
 }
 
 function identityOf(socket: TLSSocket): PeerIdentity | undefined {
-  const subject = socket.getPeerCertificate()?.subject as { CN?: string | string[]; O?: string | string[] } | undefined;
+  const certificate = socket.getPeerCertificate(true);
+  const subject = certificate?.subject as { CN?: string | string[]; O?: string | string[] } | undefined;
   if (!subject) return undefined;
   const list = (value: string | string[] | undefined) =>
     value === undefined ? [] : Array.isArray(value) ? value : [value];
-  return { commonName: list(subject.CN)[0] ?? "", organizations: list(subject.O) };
+  return {
+    commonName: list(subject.CN)[0] ?? "",
+    organizations: list(subject.O),
+    issuer: certificate.issuerCertificate?.fingerprint256 ?? "",
+  };
 }
 
 function splitTarget(target: string): { path: string; search: string } {
