@@ -5,10 +5,10 @@ import type { Entry, StoreKey } from "./store.ts";
 /** `namespace` and `name` as one string that sorts by namespace, then name. */
 export const idOf = (key: Pick<StoreKey, "namespace" | "name">): string => `${key.namespace}\0${key.name}`;
 
-/** Least recently used encoded objects, bounded by the sum of their bytes. */
+/** Encoded objects, bounded by the sum of their bytes: whatever was used since its last turn outlives the rest. */
 export class JsonCache {
   readonly #limitBytes: number;
-  readonly #buffers = new Map<object, Buffer>();
+  readonly #slots = new Map<object, { readonly buffer: Buffer; used: boolean }>();
   #bytes = 0;
 
   constructor(limitBytes: number) {
@@ -16,24 +16,38 @@ export class JsonCache {
   }
 
   get(owner: object): Buffer | undefined {
-    const buffer = this.#buffers.get(owner);
-    if (buffer) {
-      this.#buffers.delete(owner);
-      this.#buffers.set(owner, buffer);
-    }
-    return buffer;
+    const slot = this.#slots.get(owner);
+    if (!slot) return undefined;
+    slot.used = true;
+    return slot.buffer;
   }
 
   /** Sets the bytes of an owner that has none. */
   set(owner: object, buffer: Buffer): void {
-    this.#buffers.set(owner, buffer);
+    this.#slots.set(owner, { buffer, used: false });
     this.#bytes += buffer.length;
-    for (const [oldest, { length }] of this.#buffers) {
+    for (const [oldest, slot] of this.#slots) {
       if (this.#bytes <= this.#limitBytes || oldest === owner) break;
-      this.#buffers.delete(oldest);
-      this.#bytes -= length;
+      this.#slots.delete(oldest);
+      if (slot.used) this.#slots.set(oldest, { buffer: slot.buffer, used: false });
+      else this.#bytes -= slot.buffer.length;
     }
   }
+
+  delete(owner: object): void {
+    const slot = this.#slots.get(owner);
+    if (!slot) return;
+    this.#slots.delete(owner);
+    this.#bytes -= slot.buffer.length;
+  }
+}
+
+/** JSON in memory of its own: a part of Node's shared pool would keep all of that alive. */
+function encodeJson(value: unknown): Buffer {
+  const text = JSON.stringify(value);
+  const buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  buffer.write(text);
+  return buffer;
 }
 
 export interface EntryFacts {
@@ -83,10 +97,15 @@ export class StoredEntry implements Entry {
     if (this.#unparsed) return this.#unparsed;
     let json = this.#cache.get(this);
     if (!json) {
-      json = Buffer.from(JSON.stringify(this.#object));
+      json = encodeJson(this.#object);
       this.#cache.set(this, json);
     }
     return json;
+  }
+
+  /** A newer version is there, so nobody will want the bytes often. */
+  supersede(): void {
+    this.#cache.delete(this);
   }
 }
 

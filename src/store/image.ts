@@ -112,7 +112,8 @@ export class Image {
   }
 
   /** Makes an event part of the committed state. */
-  apply({ type, entry, revision }: HistoryEvent): void {
+  apply({ type, entry, previous, revision }: HistoryEvent): void {
+    previous?.supersede();
     const { key, id } = entry;
     const collection = this.#collections.get(key.collection) ?? new Collection();
     this.#collections.set(key.collection, collection);

@@ -7,13 +7,13 @@ const gzipAsync = promisify(gzip);
 const minBytes = 128 * 1024;
 
 /** The response, compressed off the main thread when it is large and the client takes gzip. */
-export async function compressed(request: EdgeRequest, response: EdgeResponse): Promise<EdgeResponse> {
+export function compressed(request: EdgeRequest, response: EdgeResponse): EdgeResponse | Promise<EdgeResponse> {
   const { body, compressible, headers } = response;
   if (!compressible || !/\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) return response;
   const gzipped = { ...headers, "content-encoding": "gzip", vary: "Accept-Encoding" };
   if (typeof body === "function") return { ...response, headers: gzipped, body: (sink) => compressStream(body, sink) };
   if (body === undefined || body.length < minBytes) return response;
-  return { ...response, headers: gzipped, body: await gzipAsync(body, { level: 1 }) };
+  return gzipAsync(body, { level: 1 }).then((zipped) => ({ ...response, headers: gzipped, body: zipped }));
 }
 
 async function compressStream(produce: (sink: BodySink) => void | Promise<void>, target: BodySink): Promise<void> {

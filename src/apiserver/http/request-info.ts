@@ -88,6 +88,7 @@ export function isTrue(value: string | null): boolean {
 }
 
 function decode(segment: string): string {
+  if (!segment.includes("%")) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {

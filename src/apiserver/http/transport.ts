@@ -1,5 +1,6 @@
 // HTTP/2 and HTTP/1.1 over TLS on one port, both turned into EdgeRequests. Knows sockets, nothing of Kubernetes.
 import {
+  constants,
   createSecureServer,
   type Http2SecureServer,
   type IncomingHttpHeaders as Http2Headers,
@@ -65,7 +66,10 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
     void answerHttp1(message as unknown as IncomingMessage, response as unknown as ServerResponse, handle);
   });
   server.removeAllListeners("stream");
-  server.on("stream", (stream, headers) => void answerStream(stream as ServerHttp2Stream, headers, handle));
+  server.on("stream", (stream, headers, flags) => {
+    const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
+    void answerStream(stream as ServerHttp2Stream, headers, hasBody, handle);
+  });
   server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
     void answerUpgrade(message, socket, head, handle);
   });
@@ -134,9 +138,11 @@ interface Parts {
   readonly peer: PeerIdentity | undefined;
   readonly body: EdgeRequest["body"];
   readonly upgrade?: EdgeRequest["upgrade"];
-  /** Emits "close" when the client is gone or served. */
-  readonly closing: NodeJS.EventEmitter;
+  /** Emits "close", and is destroyed from then on, when the client is gone or served. */
+  readonly closing: NodeJS.EventEmitter & { readonly destroyed: boolean };
 }
+
+const noQuery = new URLSearchParams();
 
 /** Parsed query and abort signal are made when asked for: most requests need neither. */
 class Exchange implements EdgeRequest {
@@ -147,10 +153,9 @@ class Exchange implements EdgeRequest {
   readonly peer: PeerIdentity | undefined;
   readonly body: EdgeRequest["body"];
   readonly upgrade?: NonNullable<EdgeRequest["upgrade"]>;
-  readonly #closing: NodeJS.EventEmitter;
+  readonly #closing: Parts["closing"];
   #query: URLSearchParams | undefined;
   #controller: AbortController | undefined;
-  #closed = false;
 
   constructor(parts: Parts) {
     const { path, search } = splitTarget(parts.target);
@@ -162,31 +167,31 @@ class Exchange implements EdgeRequest {
     this.body = parts.body;
     if (parts.upgrade) this.upgrade = parts.upgrade;
     this.#closing = parts.closing;
-    this.#closing.once("close", () => {
-      this.#closed = true;
-      this.#controller?.abort();
-    });
   }
 
   get query(): URLSearchParams {
-    return (this.#query ??= new URLSearchParams(this.search));
+    return (this.#query ??= this.search === "" ? noQuery : new URLSearchParams(this.search));
   }
 
   get signal(): AbortSignal {
     if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#closed) this.#controller.abort();
+      const controller = (this.#controller = new AbortController());
+      if (this.#closing.destroyed) controller.abort();
+      else this.#closing.once("close", () => controller.abort());
     }
     return this.#controller.signal;
   }
 }
 
+const ignore = () => {};
+
 async function answerStream(
   stream: ServerHttp2Stream,
   headers: Http2Headers,
+  hasBody: boolean,
   handle: TransportOptions["handle"],
 ): Promise<void> {
-  stream.on("error", () => {});
+  stream.on("error", ignore);
   const session = stream.session as ServerHttp2Session;
   const request = new Exchange({
     method: String(headers[":method"]),
@@ -200,6 +205,9 @@ async function answerStream(
   if (outcome === upgraded || stream.destroyed || stream.closed) return;
   try {
     writeStream(stream, request, outcome);
+    // A body that nobody read is of no use any more; without this the stream would never close. Where there is none,
+    // Node does the same later and cheaper.
+    if (hasBody && !stream.readableEnded) stream.resume();
   } catch {
     // Header values that HTTP/2 refuses, or a stream that closed in between.
     stream.destroy();
@@ -213,8 +221,6 @@ function writeStream(stream: ServerHttp2Stream, request: EdgeRequest, { status, 
     { ":status": status, ...headers, ...(length !== undefined ? { "content-length": length } : {}) } as never,
     { endStream: isEmpty },
   );
-  // A body that nobody read is of no use any more; without this the stream would never close.
-  if (!stream.readableEnded) stream.resume();
   if (isEmpty) return;
   if (typeof body === "function")
     run(
