@@ -1,7 +1,10 @@
 // Which groups, versions and resources there are, in the old form (a document per group version) and the aggregated one.
-// Derived from the kinds; rebuilt when they change. Follows kubernetes v1.36 apidiscovery/v2 and meta/v1 APIResourceList.
+// Derived from the kinds and from what other servers said of theirs; rebuilt when they change. Follows kubernetes v1.36 apidiscovery/v2 and meta/v1 APIResourceList.
 import { createHash } from "node:crypto";
 import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
+import type { Aggregation } from "../aggregation/aggregation.ts";
+import { prioritiesOf, type Priorities } from "../aggregation/local.ts";
+import type { Remote, RemoteResource } from "../aggregation/remotes.ts";
 import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { parseAccept } from "./negotiate.ts";
 
@@ -92,33 +95,47 @@ export function compareVersions(a: string, b: string): number {
   return y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-interface VersionRows {
+interface Version extends Priorities {
   readonly version: string;
   readonly rows: readonly ResourceRow[];
+  /** Set when another server answers; `rows` is empty then. */
+  readonly remote?: Remote;
 }
 
 interface Group {
   readonly name: string;
   /** Preferred first. */
-  readonly versions: readonly VersionRows[];
+  readonly versions: readonly Version[];
 }
 
-/** Groups in a stable order: those of Kubernetes as kubectl lists them (by name), core first. */
-function groupsOf(rows: readonly ResourceRow[]): Group[] {
-  const byGroup = new Map<string, Map<string, ResourceRow[]>>();
-  for (const row of rows) {
-    const versions = byGroup.get(row.group) ?? new Map<string, ResourceRow[]>();
-    byGroup.set(row.group, versions);
-    versions.set(row.version, [...(versions.get(row.version) ?? []), row]);
-  }
-  const names = [...byGroup.keys()].toSorted();
-  return names.map((name) => ({
-    name,
-    versions: [...byGroup.get(name)!]
-      .toSorted(([a], [b]) => compareVersions(a, b))
-      .map(([version, list]) => ({ version, rows: list.toSorted((a, b) => (a.plural < b.plural ? -1 : 1)) })),
-  }));
+/** By the priorities of APIServices, the most important first; groups of the same priority by name. */
+function groupsOf(rows: readonly ResourceRow[], aggregation: Aggregation | undefined): Group[] {
+  const groups = new Map<string, Map<string, Version>>();
+  const versionOf = (group: string, version: string, remote?: Remote): Version => {
+    const versions = groups.get(group) ?? new Map<string, Version>();
+    groups.set(group, versions);
+    const known = versions.get(version);
+    if (known && !remote) return known;
+    const priorities = (aggregation?.prioritiesOf ?? prioritiesOf)(group, version);
+    const made = { version, rows: [], ...pick(priorities), ...(remote ? { remote } : {}) };
+    versions.set(version, made);
+    return made;
+  };
+  for (const row of rows) (versionOf(row.group, row.version).rows as ResourceRow[]).push(row);
+  for (const remote of aggregation?.remotes() ?? []) versionOf(remote.group, remote.version, remote);
+  const highest = ({ versions }: Group) =>
+    Math.max(...versions.map(({ groupPriorityMinimum }) => groupPriorityMinimum));
+  return [...groups]
+    .map(([name, versions]) => ({
+      name,
+      versions: [...versions.values()]
+        .toSorted((a, b) => b.versionPriority - a.versionPriority || compareVersions(a.version, b.version))
+        .map((version) => ({ ...version, rows: version.rows.toSorted((a, b) => (a.plural < b.plural ? -1 : 1)) })),
+    }))
+    .toSorted((a, b) => highest(b) - highest(a) || (a.name < b.name ? -1 : 1));
 }
+
+const pick = ({ groupPriorityMinimum, versionPriority }: Priorities) => ({ groupPriorityMinimum, versionPriority });
 
 const groupVersionOf = ({ group, version }: { group: string; version: string }) =>
   group ? `${group}/${version}` : version;
@@ -151,39 +168,62 @@ function groupDocument({ name, versions }: Group): object {
   return { name, versions: list, preferredVersion: list[0] };
 }
 
-function aggregated(groups: readonly Group[], version: string): unknown {
-  const resource = (row: ResourceRow) => ({
-    resource: row.plural,
-    responseKind: { group: row.group, version: row.version, kind: row.kind },
-    scope: row.namespaced ? "Namespaced" : "Cluster",
-    singularResource: row.singular,
-    verbs: row.verbs,
-    ...(row.shortNames ? { shortNames: row.shortNames } : {}),
-    ...(row.categories ? { categories: row.categories } : {}),
-    ...(row.subresources.length > 0
-      ? {
-          subresources: row.subresources.map((sub) => ({
-            subresource: sub.name,
-            responseKind: sub.kind,
-            verbs: sub.verbs,
-          })),
-        }
-      : {}),
+const aggregatedResource = (row: ResourceRow) => ({
+  resource: row.plural,
+  responseKind: { group: row.group, version: row.version, kind: row.kind },
+  scope: row.namespaced ? "Namespaced" : "Cluster",
+  singularResource: row.singular,
+  verbs: row.verbs,
+  ...(row.shortNames ? { shortNames: row.shortNames } : {}),
+  ...(row.categories ? { categories: row.categories } : {}),
+  ...(row.subresources.length > 0
+    ? {
+        subresources: row.subresources.map((sub) => ({
+          subresource: sub.name,
+          responseKind: sub.kind,
+          verbs: sub.verbs,
+        })),
+      }
+    : {}),
+});
+
+/** The rows of an APIResourceList, where subresources stand beside their resources. */
+function rowsOfList({ group, version, resources }: Remote): ResourceRow[] {
+  const kindOf = (row: RemoteResource) => ({
+    group: (row.group as string) || group,
+    version: (row.version as string) || version,
+    kind: row.kind,
   });
-  return {
-    kind: "APIGroupDiscoveryList",
-    apiVersion: `apidiscovery.k8s.io/${version}`,
-    metadata: {},
-    items: groups.map((group) => ({
-      metadata: { name: group.name },
-      versions: group.versions.map(({ version: name, rows }) => ({
-        version: name,
-        resources: rows.map(resource),
-        freshness: "Current",
-      })),
-    })),
-  };
+  const verbsOf = ({ verbs }: RemoteResource) => (verbs ?? []) as string[];
+  return resources
+    .filter(({ name }) => !name.includes("/"))
+    .map((row) => ({
+      ...kindOf(row),
+      plural: row.name,
+      singular: (row.singularName as string) ?? "",
+      namespaced: row.namespaced === true,
+      verbs: verbsOf(row),
+      ...(row.shortNames ? { shortNames: row.shortNames as string[] } : {}),
+      ...(row.categories ? { categories: row.categories as string[] } : {}),
+      subresources: resources
+        .filter(({ name }) => name.startsWith(`${row.name}/`))
+        .map((sub) => ({ name: sub.name.slice(row.name.length + 1), kind: kindOf(sub), verbs: verbsOf(sub) })),
+    }));
 }
+
+const aggregated = (groups: readonly Group[], version: string): unknown => ({
+  kind: "APIGroupDiscoveryList",
+  apiVersion: `apidiscovery.k8s.io/${version}`,
+  metadata: {},
+  items: groups.map((group) => ({
+    metadata: { name: group.name },
+    versions: group.versions.map(({ version: name, rows, remote }) => ({
+      version: name,
+      resources: (remote ? rowsOfList(remote) : rows).map(aggregatedResource),
+      freshness: remote && !remote.available ? "Stale" : "Current",
+    })),
+  })),
+});
 
 export interface Discovery {
   /** The discovery document under this path, undefined when the path is none. */
@@ -193,18 +233,23 @@ export interface Discovery {
 }
 
 interface Documents {
-  readonly generation: number;
+  readonly generation: string;
   readonly groups: readonly Group[];
   readonly responses: Map<string, EdgeResponse>;
 }
 
 /** `computed` are resources that no kind stands for. Documents are made when first asked for. */
-export function createDiscovery(kinds: KindRegistry, computed: readonly ResourceRow[]): Discovery {
+export function createDiscovery(
+  kinds: KindRegistry,
+  computed: readonly ResourceRow[],
+  aggregation?: Aggregation,
+): Discovery {
   let documents: Documents | undefined;
   const current = (): Documents => {
-    if (documents?.generation !== kinds.generation) {
-      const groups = groupsOf([...kinds.all().map(rowOf), ...computed]);
-      documents = { generation: kinds.generation, groups, responses: new Map() };
+    const generation = `${kinds.generation} ${aggregation?.generation ?? 0}`;
+    if (documents?.generation !== generation) {
+      const groups = groupsOf([...kinds.all().map(rowOf), ...computed], aggregation);
+      documents = { generation, groups, responses: new Map() };
     }
     return documents;
   };
@@ -243,15 +288,15 @@ export function createDiscovery(kinds: KindRegistry, computed: readonly Resource
       const group = current().groups.find(({ name }) => name === parts[1]);
       return group && jsonResponse({ kind: "APIGroup", apiVersion: "v1", ...groupDocument(group) });
     },
-    serves: (group, version) => rowsOf(group, version) !== undefined,
+    serves: (group, version) => versionOf(group, version) !== undefined,
   };
-  function rowsOf(group: string, version: string): readonly ResourceRow[] | undefined {
+  function versionOf(group: string, version: string): Version | undefined {
     return current()
       .groups.find(({ name }) => name === group)
-      ?.versions.find((candidate) => candidate.version === version)?.rows;
+      ?.versions.find((candidate) => candidate.version === version);
   }
   function version(group: string, name: string): EdgeResponse | undefined {
-    const rows = rowsOf(group, name);
+    const rows = versionOf(group, name)?.rows;
     return rows && cached(`${group}/${name}`, () => jsonResponse(resourceList(group, name, rows)));
   }
 }

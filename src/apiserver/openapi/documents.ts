@@ -3,20 +3,23 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
-import { notAcceptable } from "../../machinery/errors.ts";
+import { notAcceptable, serviceUnavailable } from "../../machinery/errors.ts";
 import type { Store } from "../../store/store.ts";
+import type { Aggregation } from "../aggregation/aggregation.ts";
 import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "../http/exchange.ts";
 import { acceptsJson, parseAccept } from "../http/negotiate.ts";
 import { closureOf, typesFrom, v2, v3, type Flavor, type Schema } from "./definitions.ts";
 import { descriptionSource, readDescriptions } from "./descriptions.ts";
 import { customDefinitions, isBuiltIn, rootsOf } from "./kinds.ts";
 import { operationTypes, pathsOf } from "./paths.ts";
+import { mergeV2, remoteDocumentsV2, remoteDocumentV3 } from "./remote.ts";
 
 export interface OpenApiOptions {
   readonly kinds: KindRegistry;
   readonly store: Pick<Store, "get">;
   /** Shown as the version of the documents, and part of their hashes. */
   readonly version: string;
+  readonly aggregation?: Aggregation | undefined;
 }
 
 const source = descriptionSource();
@@ -30,33 +33,39 @@ export function createOpenApi(
   options: OpenApiOptions,
 ): (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined {
   let generation = -1;
-  const cache = new Map<string, Promise<Buffer>>();
-  const cached = (key: string, make: () => Promise<Buffer>): Promise<Buffer> => {
-    if (generation !== options.kinds.generation) cache.clear();
+  const slots = new Map<string, { readonly key: string; readonly bytes: Promise<Buffer> }>();
+  const cached: Cached = (slot, key, make) => {
+    if (generation !== options.kinds.generation) slots.clear();
     generation = options.kinds.generation;
-    let bytes = cache.get(key);
-    if (!bytes) cache.set(key, (bytes = make()));
+    const known = slots.get(slot);
+    if (known?.key === key) return known.bytes;
+    const bytes = make();
+    slots.set(slot, { key, bytes });
     return bytes;
   };
   return (request) => {
     const path = request.path.replace(/\/$/, "");
     if (path === "/openapi/v2") return answerV2(options, request, cached);
-    if (path === "/openapi/v3") return Promise.resolve(jsonResponse(indexV3(options)));
+    if (path === "/openapi/v3") return indexV3(options).then((index) => jsonResponse(index));
     if (path.startsWith("/openapi/v3/")) return answerV3(options, request, path.slice("/openapi/v3/".length), cached);
     return undefined;
   };
 }
 
-type Cached = (key: string, make: () => Promise<Buffer>) => Promise<Buffer>;
+/** The newest bytes of a slot; made anew when the key differs. */
+type Cached = (slot: string, key: string, make: () => Promise<Buffer>) => Promise<Buffer>;
 
 async function answerV2(options: OpenApiOptions, request: EdgeRequest, cached: Cached): Promise<EdgeResponse> {
-  const json = () => cached("v2", async () => Buffer.from(JSON.stringify(await documentV2(options))));
+  const remotes = await remoteDocumentsV2(options.aggregation);
+  const key = remotes.map(({ bytes }) => digest(bytes)).join(" ");
+  const document = async () => mergeV2(await documentV2(options), remotes);
+  const json = () => cached("v2", key, async () => Buffer.from(JSON.stringify(await document())));
   for (const { type } of parseAccept(request.headers.accept ?? "*/*")) {
     if (acceptsJson(type)) return tagged(request, await json(), jsonType);
     if (type !== protobufV2 && type !== protobufV2Asked) continue;
-    const bytes = await cached("v2 protobuf", async () => {
+    const bytes = await cached("v2 protobuf", key, async () => {
       const { encodeDocument } = await import("./protobuf.ts");
-      return encodeDocument(await documentV2(options));
+      return encodeDocument(await document());
     });
     return tagged(request, bytes, protobufV2);
   }
@@ -69,18 +78,25 @@ async function answerV3(
   groupVersion: string,
   cached: Cached,
 ): Promise<EdgeResponse | undefined> {
-  const members = byGroupVersion(options.kinds).get(groupVersion);
+  const remote = remoteOf(options, groupVersion);
+  const members = remote ? [] : byGroupVersion(options.kinds).get(groupVersion);
   if (!members) return undefined;
   if (!parseAccept(request.headers.accept ?? "*/*").some(({ type }) => acceptsJson(type))) {
     throw notAcceptable(`only the following media types are accepted: ${jsonType}`);
   }
-  const key = `v3 ${groupVersion} ${hashOf(options, members)}`;
-  const bytes = await cached(key, async () => Buffer.from(JSON.stringify(await documentV3(options, members))));
+  if (remote) {
+    const document = await remoteDocumentV3(remote);
+    if (!document) throw serviceUnavailable("service unavailable");
+    return tagged(request, document, jsonType);
+  }
+  const bytes = await cached(groupVersion, hashOf(options, members), async () =>
+    Buffer.from(JSON.stringify(await documentV3(options, members))),
+  );
   return tagged(request, bytes, jsonType);
 }
 
 function tagged(request: EdgeRequest, body: Buffer, contentType: string): EdgeResponse {
-  const etag = `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`;
+  const etag = `"${digest(body)}"`;
   const headers = {
     etag,
     vary: "Accept",
@@ -89,6 +105,11 @@ function tagged(request: EdgeRequest, body: Buffer, contentType: string): EdgeRe
   if (request.headers["if-none-match"] === etag) return { status: 304, headers };
   return { status: 200, headers: { ...headers, "content-type": contentType }, body, compressible: true };
 }
+
+const digest = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex").toUpperCase();
+
+/** `apis/metrics.k8s.io/v1beta1` → who answers it, when that is another server. */
+const remoteOf = ({ aggregation }: OpenApiOptions, groupVersion: string) => aggregation?.find(`/${groupVersion}`);
 
 /** `api/v1`, `apis/apps/v1` → its kinds. */
 function byGroupVersion(kinds: KindRegistry): Map<string, AnyKind[]> {
@@ -110,12 +131,19 @@ function hashOf({ version, store }: OpenApiOptions, members: readonly AnyKind[])
   return hash.digest("hex").toUpperCase();
 }
 
-function indexV3(options: OpenApiOptions): object {
-  const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const [path, members] of [...byGroupVersion(options.kinds)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(options, members)}` };
+async function indexV3(options: OpenApiOptions): Promise<object> {
+  const hashes = new Map<string, string>();
+  for (const [path, members] of byGroupVersion(options.kinds)) {
+    if (!remoteOf(options, path)) hashes.set(path, hashOf(options, members));
   }
-  return { paths };
+  const remotes = (options.aggregation?.remotes() ?? []).map(async (remote) => {
+    const document = await remoteDocumentV3(remote);
+    if (document) hashes.set(`apis/${remote.group}/${remote.version}`, digest(document));
+  });
+  await Promise.all(remotes);
+  const sorted = [...hashes].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const paths = sorted.map(([path, hash]) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]);
+  return { paths: Object.fromEntries(paths) };
 }
 
 const title = (version: string) => ({ title: "Kubernetes", version });

@@ -8,7 +8,7 @@ import type { Pod, Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { StatusError } from "../../machinery/errors.ts";
 import { edgeRequest } from "../http/testing.ts";
-import { upgraded } from "../http/exchange.ts";
+import { upgraded, type Upgrade } from "../http/exchange.ts";
 import { optionsOf } from "./exec.ts";
 import { logOptions } from "./logs.ts";
 import { containerOf } from "./pods.ts";
@@ -100,8 +100,16 @@ test("credentials and connection headers stay here", () => {
     upgrade: "websocket",
     "x-a": "1",
   };
-  assert.deepEqual(requestHeaders(headers, false), { "x-a": "1" });
-  assert.deepEqual(requestHeaders(headers, true), { connection: "Upgrade", upgrade: "websocket", "x-a": "1" });
+  assert.deepEqual(requestHeaders({ method: "GET", headers }), { "x-a": "1" });
+  const upgrade = {} as Upgrade;
+  assert.deepEqual(requestHeaders({ method: "GET", headers, upgrade }), {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "x-a": "1",
+  });
+  const offered = { "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.c2VjcmV0, v5.channel.k8s.io" };
+  const passed = requestHeaders({ method: "GET", headers: offered })["sec-websocket-protocol"];
+  assert.equal((passed as string).trim(), "v5.channel.k8s.io");
 });
 
 test("redirects of the backend to itself come through the proxy again", () => {

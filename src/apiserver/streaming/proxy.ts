@@ -1,11 +1,12 @@
 // pods/proxy, services/proxy and nodes/proxy: plain HTTP passed on, upgrades included. Follows kubernetes v1.36
 // apimachinery/pkg/util/proxy/upgradeaware.go (redirect of the empty path, headers).
-import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
 import type { Node, Pod, Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { methodNotSupported, notFound, serviceUnavailable } from "../../machinery/errors.ts";
+import { readBody } from "../http/body.ts";
 import {
   jsonResponse,
   textResponse,
@@ -73,20 +74,30 @@ const hopByHop = new Set([
   "upgrade",
 ]);
 
+/** Whether the request is passed on without a body. */
+export const isRead = ({ method }: Pick<EdgeRequest, "method">): boolean => method === "GET" || method === "HEAD";
+
+const bearerProtocol = "base64url.bearer.authorization.k8s.io.";
+
 /** Without credentials, which are the API server's business, and without what concerns one connection only. */
-export function requestHeaders(headers: IncomingHttpHeaders, keepUpgrade: boolean): Record<string, string | string[]> {
+export function requestHeaders(
+  request: Pick<EdgeRequest, "method" | "headers" | "upgrade">,
+): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(request.headers)) {
     const isOurs =
       name.startsWith(":") || name === "host" || name === "authorization" || name.startsWith("impersonate-");
-    if (
-      value === undefined ||
-      isOurs ||
-      (hopByHop.has(name) && !(keepUpgrade && (name === "upgrade" || name === "connection")))
-    )
-      continue;
-    out[name] = value;
+    const isPassed = !hopByHop.has(name) || (request.upgrade && (name === "upgrade" || name === "connection"));
+    const isUnsent = name === "content-length" && isRead(request);
+    if (value !== undefined && !isOurs && isPassed && !isUnsent) out[name] = value;
   }
+  const offered = request.headers["sec-websocket-protocol"];
+  if (offered?.includes(bearerProtocol)) {
+    const others = offered.split(",").filter((protocol) => !protocol.trim().startsWith(bearerProtocol));
+    out["sec-websocket-protocol"] = others.join(",");
+  }
+  // Node frames no body of a DELETE by itself.
+  if (request.method === "DELETE" && out["content-length"] === undefined) out["transfer-encoding"] = "chunked";
   return out;
 }
 
@@ -95,18 +106,41 @@ const forward = ({ request, info }: AuthorizedCall, target: ProxyTarget) => forw
 /** Passes a request on; `rest` is the path behind the proxy, still encoded. Throws ServiceUnavailable. */
 export async function forwardTo(request: EdgeRequest, rest: string, target: ProxyTarget): Promise<Outcome> {
   const query = request.search ? `?${request.search}` : "";
-  if (rest === "" && !request.upgrade && (request.method === "GET" || request.method === "HEAD")) {
+  if (rest === "" && !request.upgrade && isRead(request)) {
     return { status: 301, headers: { location: `${request.path}/${query}` } };
   }
-  const outgoing = open(request, target, `${rest || "/"}${query}`);
-  const answer = answerOf(outgoing, target);
-  if (request.upgrade) outgoing.end();
+  const { scheme, host, port } = target;
+  const options = {
+    host,
+    port,
+    path: `${rest || "/"}${query}`,
+    method: request.method,
+    headers: { ...requestHeaders(request), host: hostHeader(target) },
+    signal: request.signal,
+    agent: false as const,
+  };
+  // Pods' certificates are their own affair, as upstream has it.
+  const outgoing = scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+  const outcome = await passOn(request, outgoing).catch((error: Error) => {
+    throw serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`);
+  });
+  if (outcome === upgraded || typeof outcome.headers.location !== "string") return outcome;
+  const location = proxiedLocation(outcome.headers.location, request.path, target);
+  return { ...outcome, headers: { ...outcome.headers, location } };
+}
+
+export const hostHeader = ({ host, port }: Pick<ProxyTarget, "host" | "port">) =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+/** Sends the body on and brings the answer back, upgrades included. Rejects with what went wrong before the answer came. */
+export async function passOn(request: EdgeRequest, outgoing: ClientRequest): Promise<Outcome> {
+  const answer = answerOf(outgoing);
+  if (request.upgrade || isRead(request)) outgoing.end();
   // The answer may come before the body is through; an error of the body shows in the answer.
   else pipeline(request.body, outgoing).catch(() => {});
-  const reply = await answer;
-  if (!reply.upgradedSocket) return relay(request, reply.message, target);
-  if (!request.upgrade) throw serviceUnavailable("the server upgraded a request that did not ask for it");
-  const { message, upgradedSocket, head } = reply;
+  const { message, upgradedSocket, head } = await answer;
+  if (!upgradedSocket) return relay(request, message);
+  if (!request.upgrade) throw new Error("the server upgraded a request that did not ask for it");
   const lines = [`HTTP/1.1 ${message.statusCode} ${message.statusMessage}`];
   for (let i = 0; i + 1 < message.rawHeaders.length; i += 2)
     lines.push(`${message.rawHeaders[i]}: ${message.rawHeaders[i + 1]}`);
@@ -117,48 +151,37 @@ export async function forwardTo(request: EdgeRequest, rest: string, target: Prox
   return upgraded;
 }
 
-function open(request: EdgeRequest, { scheme, host, port }: ProxyTarget, path: string): ClientRequest {
-  const options = {
-    host,
-    port,
-    path,
-    method: request.method,
-    headers: {
-      ...requestHeaders(request.headers, request.upgrade !== undefined),
-      host: `${host.includes(":") ? `[${host}]` : host}:${port}`,
-    },
-    signal: request.signal,
-    agent: false as const,
-  };
-  // Pods' certificates are their own affair, as upstream has it.
-  return scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
-}
-
 interface Answer {
   readonly message: IncomingMessage;
   readonly upgradedSocket?: import("node:stream").Duplex;
   readonly head: Buffer;
 }
 
-function answerOf(outgoing: ClientRequest, { host, port }: ProxyTarget): Promise<Answer> {
+function answerOf(outgoing: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     outgoing.on("response", (message) => resolve({ message, head: Buffer.alloc(0) }));
     outgoing.on("upgrade", (message, upgradedSocket, head) => resolve({ message, upgradedSocket, head }));
-    outgoing.on("error", (error) => {
-      reject(serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`));
-    });
+    outgoing.on("error", reject);
   });
 }
 
-function relay(request: EdgeRequest, message: IncomingMessage, target: ProxyTarget): EdgeResponse {
+async function relay(request: EdgeRequest, message: IncomingMessage): Promise<EdgeResponse> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(message.headers)) {
     if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
   }
-  const { location } = message.headers;
-  if (location) headers.location = proxiedLocation(location, request.path, target);
+  const status = message.statusCode ?? 502;
+  if (request.method === "HEAD" || status === 204 || status === 304) {
+    message.resume();
+    return { status, headers };
+  }
+  if (request.upgrade) {
+    // Who asked for an upgrade and is refused gets the reason whole.
+    delete headers["content-length"];
+    return { status, headers, body: await readBody(message) };
+  }
   return {
-    status: message.statusCode ?? 502,
+    status,
     headers,
     async body(sink) {
       sink.signal.addEventListener("abort", () => message.destroy(), { once: true });
