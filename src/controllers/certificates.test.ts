@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { CertificateSigningRequest } from "../kinds/index.ts";
-import { decideRequest, refusalOf } from "./certificates.ts";
+import { approvingRights, decideRequest, refusalOf } from "./certificates.ts";
 import { ago, meta, now } from "./testing.ts";
 
 const request = (status: CertificateSigningRequest["status"], createdSeconds = 60): CertificateSigningRequest => ({
@@ -40,6 +40,7 @@ test("each signer refuses what it does not sign", () => {
     others: [],
   };
   const client = ["digital signature", "client auth"];
+  const server = ["digital signature", "server auth"];
   const refusal = (signer: string, usages: string[], more: Partial<typeof node> = {}) =>
     refusalOf(`kubernetes.io/${signer}`, usages, { ...node, ...more });
   assert.equal(refusal("kube-apiserver-client", client), undefined);
@@ -49,6 +50,22 @@ test("each signer refuses what it does not sign", () => {
   assert.equal(refusal("kube-apiserver-client-kubelet", client), undefined);
   assert.match(refusal("kube-apiserver-client-kubelet", client, { names: ["a"] })!, /not allowed/);
   assert.match(refusal("kube-apiserver-client-kubelet", client, { commonName: "a" })!, /common name/);
-  assert.match(refusal("kubelet-serving", ["server auth"])!, /address is required/);
-  assert.equal(refusal("kubelet-serving", ["server auth"], { addresses: ["10.0.0.1"] }), undefined);
+  assert.match(refusal("kubelet-serving", ["server auth"], { names: ["a"] })!, /"digital signature" is required/);
+  assert.match(refusal("kubelet-serving", server)!, /address is required/);
+  assert.equal(refusal("kubelet-serving", server, { addresses: ["10.0.0.1"] }), undefined);
+});
+
+test("only a node's own client certificate can be approved without a person, its renewal by a narrower right", () => {
+  const asked = { commonName: "system:node:a", organizations: ["system:nodes"], names: [], addresses: [], others: [] };
+  const rights = (username: string, signer = "kube-apiserver-client-kubelet", names: string[] = []) => {
+    const { spec, ...rest } = request(undefined);
+    const usages = ["digital signature", "client auth"];
+    const csr = { ...rest, spec: { ...spec, usages, username, signerName: `kubernetes.io/${signer}` } };
+    return approvingRights(csr, { ...asked, names });
+  };
+  assert.deepEqual(rights("system:node:a"), ["selfnodeclient", "nodeclient"]);
+  assert.deepEqual(rights("system:bootstrap:abcdef"), ["nodeclient"]);
+  assert.deepEqual(rights("system:node:a", "kubelet-serving"), []);
+  assert.deepEqual(rights("system:node:a", "kube-apiserver-client"), []);
+  assert.deepEqual(rights("system:node:a", undefined, ["example.com"]), []);
 });

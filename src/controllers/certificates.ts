@@ -1,11 +1,21 @@
-// Signs approved certificate requests and removes those that nobody needs any more.
-// Follows kubernetes v1.36 pkg/controller/certificates (signer, cleaner) and pkg/apis/certificates/helpers.go (kubelet rules).
+// Approves the requests of nodes for their client certificates, signs what is approved and removes what nobody needs any more.
+// Follows kubernetes v1.36 pkg/controller/certificates (approver, signer, cleaner) and pkg/apis/certificates/helpers.go.
+import { X509Certificate } from "node:crypto";
 import type { CertificateSigningRequestStatus } from "../kinds/generated/certificates.v1.ts";
-import { CertificateSigningRequest } from "../kinds/index.ts";
+import { CertificateSigningRequest, ClusterRole, ClusterRoleBinding, SubjectAccessReview } from "../kinds/index.ts";
 import { formatTime, parseTime } from "../machinery/clock.ts";
 import type { Client } from "../client/client.ts";
 import { findCondition } from "./common/status.ts";
-import { defineController, nothing, type Action, type Controller, type Plan } from "./framework/controller.ts";
+import { keyOf } from "../machinery/object.ts";
+import {
+  defineController,
+  maps,
+  nothing,
+  type Action,
+  type Caches,
+  type Controller,
+  type Plan,
+} from "./framework/controller.ts";
 
 /** What a PKCS #10 request asks for. */
 export interface RequestedCertificate {
@@ -24,6 +34,8 @@ export interface CertificateSigner {
     requestPem: string,
     options: {
       readonly usages: readonly ("client" | "server")[];
+      /** For keys that can encrypt (RSA): the certificate allows it. */
+      readonly keyEncipherment: boolean;
       readonly seconds: number;
       readonly names: readonly string[];
       readonly addresses: readonly string[];
@@ -36,8 +48,9 @@ const hourMs = 3_600_000;
 const pendingMs = 24 * hourMs;
 
 interface SignerRule {
-  readonly usages: readonly string[];
-  readonly required: "client auth" | "server auth";
+  readonly purpose: "client auth" | "server auth";
+  /** Besides the purpose. */
+  readonly required: readonly string[];
   readonly refuse: (requested: RequestedCertificate) => string | undefined;
 }
 
@@ -46,27 +59,27 @@ const isNode = ({ commonName, organizations }: RequestedCertificate): string | u
   return commonName.startsWith("system:node:") ? undefined : 'common name must begin with "system:node:"';
 };
 
-const base = ["digital signature", "key encipherment"];
+const optionalUsages = ["digital signature", "key encipherment"];
 const hasNames = ({ names, addresses, others }: RequestedCertificate) =>
   names.length + addresses.length + others.length > 0;
 
 const rules: Readonly<Record<string, SignerRule>> = {
   "kubernetes.io/kube-apiserver-client": {
-    usages: [...base, "client auth"],
-    required: "client auth",
+    purpose: "client auth",
+    required: [],
     // Whoever may approve requests must not make an administrator that nobody can take rights from.
     refuse: ({ organizations }) =>
       organizations.includes("system:masters") ? 'organization must not be "system:masters"' : undefined,
   },
   "kubernetes.io/kube-apiserver-client-kubelet": {
-    usages: [...base, "client auth"],
-    required: "client auth",
+    purpose: "client auth",
+    required: ["digital signature"],
     refuse: (requested) =>
       isNode(requested) ?? (hasNames(requested) ? "subject alternative names are not allowed" : undefined),
   },
   "kubernetes.io/kubelet-serving": {
-    usages: [...base, "server auth"],
-    required: "server auth",
+    purpose: "server auth",
+    required: ["digital signature"],
     refuse: (requested) => {
       if (requested.others.length > 0) return "only DNS names and IP addresses are allowed";
       return isNode(requested) ?? (hasNames(requested) ? undefined : "a DNS name or IP address is required");
@@ -80,10 +93,11 @@ export function refusalOf(
   usages: readonly string[],
   requested: RequestedCertificate,
 ): string | undefined {
-  const { usages: allowed, required, refuse } = rules[signerName]!;
-  const odd = usages.find((usage) => !allowed.includes(usage));
+  const { purpose, required, refuse } = rules[signerName]!;
+  const odd = usages.find((usage) => usage !== purpose && !optionalUsages.includes(usage));
   if (odd) return `usage "${odd}" is not allowed`;
-  return usages.includes(required) ? refuse(requested) : `usage "${required}" is required`;
+  const missing = [purpose, ...required].find((usage) => !usages.includes(usage));
+  return missing ? `usage "${missing}" is required` : refuse(requested);
 }
 
 /** `issue` signs one request and writes the outcome. */
@@ -97,15 +111,90 @@ export function decideRequest(request: CertificateSigningRequest, issue: () => P
   return Number.isFinite(expiresAt) ? { actions, requeueAfterMs: expiresAt - now } : { actions };
 }
 
-/** An hour after the outcome, a day after the start. */
+const nodeClientSigner = "kubernetes.io/kube-apiserver-client-kubelet";
+
+/** The rights that let a request for a node's client certificate pass by itself, the narrower first. */
+export function approvingRights({ spec }: CertificateSigningRequest, requested: RequestedCertificate): string[] {
+  if (spec.signerName !== nodeClientSigner || refusalOf(spec.signerName, spec.usages ?? [], requested)) return [];
+  return spec.username === requested.commonName ? ["selfnodeclient", "nodeclient"] : ["nodeclient"];
+}
+
+const approvalTexts: Readonly<Record<string, string>> = {
+  selfnodeclient: "Auto approving self kubelet client certificate after SubjectAccessReview.",
+  nodeclient: "Auto approving kubelet client certificate after SubjectAccessReview.",
+};
+
+/** Approves the request if whoever made it has one of the rights. */
+async function approve(client: Client, request: CertificateSigningRequest, signer: CertificateSigner, now: number) {
+  const { username, groups, uid, extra, request: pem } = request.spec;
+  const requested = await signer.read(Buffer.from(pem, "base64").toString("utf8"));
+  for (const subresource of approvingRights(request, requested)) {
+    const resource = { group: CertificateSigningRequest.group, version: "*", resource: "certificatesigningrequests" };
+    const resourceAttributes = { ...resource, verb: "create", subresource };
+    const asked = {
+      resourceAttributes,
+      user: username ?? "",
+      groups: groups ?? [],
+      uid: uid ?? "",
+      extra: extra ?? {},
+    };
+    const review = await client.create(SubjectAccessReview, {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      metadata: {},
+      spec: asked,
+    });
+    if (!review.status?.allowed) continue;
+    const at = formatTime(now);
+    const condition = { type: "Approved", status: "True", reason: "AutoApproved", message: approvalTexts[subresource] };
+    const conditions = [
+      ...(request.status?.conditions ?? []),
+      { ...condition, lastUpdateTime: at, lastTransitionTime: at },
+    ];
+    const patch = { metadata: { resourceVersion: request.metadata.resourceVersion }, status: { conditions } };
+    await client.patch(CertificateSigningRequest, request.metadata, "merge", patch, { subresource: "approval" });
+    return;
+  }
+}
+
+const isOpen = ({ spec, status }: CertificateSigningRequest) =>
+  spec.signerName === nodeClientSigner &&
+  !status?.certificate &&
+  !status?.conditions?.some(({ type }) => type === "Approved" || type === "Denied");
+
+/** Looks at open requests when they come and whenever somebody gets rights. */
+export function certificateApprover(client: Client, signer: CertificateSigner, now: () => number): Controller {
+  const allOpen = (_: unknown, caches: Caches) => caches.of(CertificateSigningRequest).list().filter(isOpen).map(keyOf);
+  return defineController<CertificateSigningRequest>({
+    name: "csrapproving",
+    primary: CertificateSigningRequest,
+    watches: [maps(ClusterRoleBinding, allOpen), maps(ClusterRole, allOpen)],
+    observe: (key, caches) => caches.of(CertificateSigningRequest).get(key),
+    decide: (request) =>
+      isOpen(request) ? { actions: [{ type: "effect", run: () => approve(client, request, signer, now()) }] } : nothing,
+  });
+}
+
+/** An hour after the outcome, a day after the start, and never after the certificate. */
 function expiryOf({ metadata, status }: CertificateSigningRequest): number {
   const outcomes = (status?.conditions ?? [])
     .filter(({ type }) => type === "Denied" || type === "Failed" || (type === "Approved" && status?.certificate))
     .map(({ lastUpdateTime, lastTransitionTime }) => parseTime(lastUpdateTime ?? lastTransitionTime) + hourMs);
-  const times = outcomes.filter((time) => !Number.isNaN(time));
+  const times = [...outcomes, status?.certificate ? certificateEnd(status.certificate) : Number.NaN].filter(
+    (time) => !Number.isNaN(time),
+  );
   if (times.length > 0) return Math.min(...times);
   const decided = findCondition(status?.conditions, "Approved");
   return decided ? Number.POSITIVE_INFINITY : parseTime(metadata.creationTimestamp) + pendingMs;
+}
+
+/** NaN when it cannot be read: others sign, too. */
+function certificateEnd(base64: string): number {
+  try {
+    return Date.parse(new X509Certificate(Buffer.from(base64, "base64")).validTo);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** The status with the certificate, or with the reason why there will be none. */
@@ -126,7 +215,8 @@ async function outcome(
     const refusal = refusalOf(spec.signerName, usages, requested);
     if (refusal) return failed("SignerValidationFailure", refusal);
     const certificate = await signer.sign(pem, {
-      usages: [rules[spec.signerName]!.required === "client auth" ? "client" : "server"],
+      usages: [rules[spec.signerName]!.purpose === "client auth" ? "client" : "server"],
+      keyEncipherment: usages.includes("key encipherment"),
       seconds: Math.min(spec.expirationSeconds ?? longestSeconds, longestSeconds),
       names: requested.names,
       addresses: requested.addresses,

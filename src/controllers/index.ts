@@ -6,7 +6,7 @@ import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
 import { runAutoscaling, type AutoscalingOptions } from "./autoscaling/index.ts";
-import { certificateRequests, type CertificateSigner } from "./certificates.ts";
+import { certificateApprover, certificateRequests, type CertificateSigner } from "./certificates.ts";
 import { cronJob } from "./cronjob.ts";
 import { daemonSet } from "./daemonset/index.ts";
 import { deployment } from "./deployment/index.ts";
@@ -57,7 +57,9 @@ const controllersOf = ({
   storageDir,
   removeVolumeDirectory,
 }: ControllersOptions): readonly Controller[] => [
-  ...(certificateSigner ? [certificateRequests(client, certificateSigner, () => clock.now())] : []),
+  ...(certificateSigner
+    ? [certificateApprover, certificateRequests].map((make) => make(client, certificateSigner, () => clock.now()))
+    : []),
   claimProtection,
   cronJob,
   daemonSet,

@@ -46,6 +46,7 @@ export interface Pki {
 
 export interface SignOptions {
   readonly usages: readonly ("client" | "server")[];
+  readonly keyEncipherment?: boolean;
   readonly seconds: number;
   readonly names?: readonly string[];
   readonly addresses?: readonly string[];
@@ -129,6 +130,7 @@ interface LeafOptions {
   readonly subject: string;
   readonly days: number;
   readonly usages: readonly ("client" | "server")[];
+  readonly keyEncipherment?: boolean;
   readonly names?: readonly string[];
   readonly addresses?: readonly string[];
   /** Base name of the files to keep the pair in. */
@@ -190,6 +192,7 @@ function createIssuer(dir: string, clock: Clock) {
       return this.sign(ca, request.publicKey, {
         subject: options.subject ?? request.subject,
         usages: options.usages,
+        keyEncipherment: options.keyEncipherment ?? false,
         ...(options.names ? { names: options.names } : {}),
         ...(options.addresses ? { addresses: options.addresses } : {}),
         ...validity(options.seconds / 86_400),
@@ -205,6 +208,7 @@ function createIssuer(dir: string, clock: Clock) {
         ...(leaf.names ?? []).map((value) => ({ type: "dns" as const, value })),
         ...(leaf.addresses ?? []).map((value) => ({ type: "ip" as const, value })),
       ];
+      const { digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
       const purposes = { client: x509.ExtendedKeyUsage.clientAuth, server: x509.ExtendedKeyUsage.serverAuth };
       const certificate = await x509.X509CertificateGenerator.create({
         serialNumber: randomSerial(),
@@ -217,7 +221,7 @@ function createIssuer(dir: string, clock: Clock) {
         signingAlgorithm: algorithm,
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+          new x509.KeyUsagesExtension(digitalSignature | (leaf.keyEncipherment ? keyEncipherment : 0), true),
           new x509.ExtendedKeyUsageExtension(leaf.usages.map((usage) => purposes[usage])),
           ...(alternatives.length > 0 ? [new x509.SubjectAlternativeNameExtension(alternatives)] : []),
         ],
