@@ -2,6 +2,8 @@
 // goes wrong becomes a Status; nothing a client sends can throw past here.
 import { authenticate, isOpenPath } from "../auth/authenticate.ts";
 import { impersonate } from "../auth/impersonate.ts";
+import type { Aggregation } from "../aggregation/aggregation.ts";
+import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError, tooManyRequests } from "../../machinery/errors.ts";
 import type { Attributes, Authorizer, RequestContext, UserInfo } from "../types.ts";
@@ -39,6 +41,8 @@ export interface RouterOptions {
   readonly computed: readonly ResourceRow[];
   /** Documents outside of /api and /apis, such as OpenAPI; undefined when the path is not theirs. */
   readonly documents: (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined;
+  /** Absent: no other server answers anything. */
+  readonly aggregation?: Aggregation | undefined;
 }
 
 /** Requests worked on at once; more are asked to come back, so that memory stays bounded. Health checks always pass. */
@@ -48,7 +52,7 @@ export type Router = (request: EdgeRequest) => Promise<Outcome>;
 
 export function createRouter(options: RouterOptions): Router {
   const { services } = options;
-  const discovery = createDiscovery(services.kinds, options.computed);
+  const discovery = createDiscovery(services.kinds, options.computed, options.aggregation);
   return async (request) => {
     const started = performance.now();
     const mutating = request.method !== "GET" && request.method !== "HEAD";
@@ -64,8 +68,10 @@ export function createRouter(options: RouterOptions): Router {
       const caller = await authenticate(request, services.authentication);
       const user = await impersonate(caller, request.headers, services.api.authorizer);
       await prepareAccess(services.api.authorizer, info, user);
-      outcome =
-        info.type === "resource"
+      const remote = options.aggregation?.find(request.path);
+      outcome = remote
+        ? await answerRemote(options, request, info, user, remote)
+        : info.type === "resource"
           ? await answerObjects(options, discovery, { services, request, info, user }, warnings)
           : await answerOther(options, discovery, request, info.verb, user);
       if (outcome !== upgraded) outcome = await compressed(request, withWarnings(outcome, warnings));
@@ -147,6 +153,19 @@ async function answerOther(
     if (answer) return answer;
   }
   return pageNotFound();
+}
+
+/** Another server answers, to which this one vouches for the user. */
+function answerRemote(
+  { services, aggregation }: RouterOptions,
+  request: EdgeRequest,
+  info: RequestInfo,
+  user: UserInfo,
+  remote: Remote,
+): Promise<Outcome> {
+  if (info.type === "resource") authorizeResource({ services, request, info, user });
+  else authorizePath(services, user, info.verb, request.path);
+  return aggregation!.serve(request, user, remote);
 }
 
 const pageNotFound = () => textResponse("404 page not found\n", 404);

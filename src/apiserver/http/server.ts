@@ -8,6 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import type { Pki } from "../auth/pki.ts";
 import type { Api, TokenIssuer } from "../types.ts";
+import { startAggregation } from "../aggregation/aggregation.ts";
 import { createOpenApi } from "../openapi/documents.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
@@ -56,11 +57,23 @@ const renewMs = 12 * 3_600_000;
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { pki, clock, log, signal } = options;
   const services = servicesOf(options);
+  const aggregation = startAggregation({
+    ...services,
+    signal,
+    clientPair: () => pki.frontProxyClient,
+  });
+  services.metrics.addSource(aggregation.metrics);
   const handle = createRouter({
     services,
     extra: streamHandlers,
     computed: usageResources,
-    documents: createOpenApi({ kinds: options.kinds, store: options.store, version: `v1.36.0-${options.version}` }),
+    documents: createOpenApi({
+      kinds: options.kinds,
+      store: options.store,
+      version: `v1.36.0-${options.version}`,
+      aggregation,
+    }),
+    aggregation,
   });
   const clientCas = pki.caPem + (services.authentication.frontProxy?.caPem ?? "");
   const transports: Transport[] = [];
