@@ -1,9 +1,10 @@
 // The x-kubernetes-validations of a schema: CEL rules about values and about how they may change.
 // Follows kubernetes v1.36 apiextensions-apiserver/pkg/apiserver/schema/cel (validation.go, compilation.go: outcomes and texts).
 import { BudgetError } from "../../machinery/cel/budget.ts";
-import { celLibrary } from "../../machinery/cel/library.ts";
 import { compile, newEnvironment, type Program } from "../../machinery/cel/program.ts";
-import { declareType, type CelType } from "../../machinery/cel/types.ts";
+import { mostInRequest, schemaType } from "../../machinery/cel/schema.ts";
+import { optionalOf } from "../../machinery/cel/type.ts";
+import { Optional } from "../../machinery/cel/value.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import type { FieldError, FieldErrorType } from "../../machinery/errors.ts";
 import { duplicate, forbiddenField, invalidValue, keyed, path, required } from "../../machinery/field.ts";
@@ -28,13 +29,10 @@ interface Place {
   readonly properties: ReadonlyMap<string, Place>;
   readonly values?: Place | undefined;
   readonly items?: Place | undefined;
+  /** How often an object can have it, by maxItems and maxProperties; undefined when they leave it open. */
+  readonly most: number | undefined;
   /** Made when the first object comes. */
-  compiled?: Compiled;
-}
-
-interface Compiled {
-  readonly type: CelType;
-  readonly rules: readonly CompiledRule[];
+  compiled?: readonly CompiledRule[];
 }
 
 interface CompiledRule {
@@ -50,7 +48,7 @@ interface CompiledRule {
 
 /** The rules of a schema; undefined when it has none, so that CEL need not be loaded. */
 export function compileRules(schema: JSONSchemaProps): Rules | undefined {
-  const root = placeOf(schema, true);
+  const root = placeOf(schema, 1, true);
   if (!root) return undefined;
   return (object, old, errors) => {
     if (errors.some(({ type }) => blocking.has(type))) return [uncheckedError];
@@ -74,16 +72,59 @@ const uncheckedError: FieldError = invalidValue(
   "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
 );
 
-/** What keeps the rules of a schema from being compiled, under the paths of the definition. */
-export function ruleErrors(schema: JSONSchemaProps, at: string): Errors {
-  const root = placeOf(schema, true);
-  return root ? compileErrors(root, at) : [];
+const costPerRule = 10_000_000;
+const costPerSchema = 100_000_000;
+const mostNamed = 4;
+
+interface Costs {
+  total: number;
+  readonly rules: { readonly field: string; readonly cost: number }[];
 }
 
-function compileErrors(place: Place, at: string): Errors {
-  const here = compiledOf(place).rules.flatMap(({ rule, error, messageError, usesOld }, i) => {
+/** What is wrong with the rules of a schema, under the paths of the definition: how they are written, and what they may cost. */
+export function ruleErrors(schema: JSONSchemaProps, at: string): Errors {
+  const root = placeOf(schema, 1, true);
+  if (!root) return [];
+  const costs: Costs = { total: 0, rules: [] };
+  const errors = compileErrors(root, at, costs);
+  if (costs.total <= costPerSchema) return errors;
+  const text = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema";
+  const most = costs.rules.toSorted((a, b) => b.cost - a.cost).slice(0, mostNamed);
+  return [
+    ...errors,
+    ...most.map(({ field }) => forbiddenField(field, text)),
+    forbiddenField(
+      at,
+      costText(
+        "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema",
+        costs.total,
+        costPerSchema,
+      ),
+    ),
+  ];
+}
+
+function costText(what: string, cost: number, limit: number): string {
+  const factor = cost / limit;
+  const times = factor > 100 ? "more than 100x" : `${factor < 1.5 ? factor.toFixed(6) : factor.toFixed(1)}x`;
+  return `${what} exceeds budget by factor of ${times} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
+}
+
+function costErrors(program: Program | undefined, what: string, field: string, place: Place, costs: Costs): Errors {
+  if (!program) return [];
+  const cost = program.maxCost() * (place.most ?? mostInRequest(place.schema));
+  costs.total += cost;
+  costs.rules.push({ field, cost });
+  return cost > costPerRule ? [forbiddenField(field, costText(what, cost, costPerRule))] : [];
+}
+
+function compileErrors(place: Place, at: string, costs: Costs): Errors {
+  const here = compiledOf(place).flatMap(({ rule, program, message, error, messageError, usesOld }, i) => {
     const field = path(at, "x-kubernetes-validations", i);
-    const errors: Errors = [];
+    const errors: Errors = [
+      ...costErrors(program, "estimated rule cost", path(field, "rule"), place, costs),
+      ...costErrors(message, "estimated messageExpression cost", path(field, "messageExpression"), place, costs),
+    ];
     if (error) errors.push(invalidValue(path(field, "rule"), rule.rule, error));
     if (messageError) {
       errors.push(invalidValue(path(field, "messageExpression"), rule.messageExpression, messageError));
@@ -98,9 +139,11 @@ function compileErrors(place: Place, at: string): Errors {
   });
   return [
     ...here,
-    ...[...place.properties].flatMap(([name, child]) => compileErrors(child, keyed(path(at, "properties"), name))),
-    ...(place.values ? compileErrors(place.values, path(at, "additionalProperties")) : []),
-    ...(place.items ? compileErrors(place.items, path(at, "items")) : []),
+    ...[...place.properties].flatMap(([name, child]) =>
+      compileErrors(child, keyed(path(at, "properties"), name), costs),
+    ),
+    ...(place.values ? compileErrors(place.values, path(at, "additionalProperties"), costs) : []),
+    ...(place.items ? compileErrors(place.items, path(at, "items"), costs) : []),
   ];
 }
 
@@ -116,49 +159,45 @@ function schemaAt(schema: JSONSchemaProps, fieldPath: string): JSONSchemaProps |
   return end === fieldPath.length ? at : undefined;
 }
 
-function placeOf(schema: JSONSchemaProps, isRoot: boolean): Place | undefined {
+function placeOf(schema: JSONSchemaProps, most: number | undefined, isRoot = false): Place | undefined {
   const properties = new Map<string, Place>();
   for (const name of Object.keys(schema.properties ?? {})) {
-    const place = placeOf(propertyOf(schema, name)!, false);
+    const place = placeOf(propertyOf(schema, name)!, most);
     if (place) properties.set(name, place);
   }
-  const below = (child: JSONSchemaProps | undefined) => child && placeOf(child, false);
-  const values = below(valuesOf(schema));
-  const items = below(itemsOf(schema));
+  const below = (child: JSONSchemaProps | undefined, count: number | undefined) =>
+    child && placeOf(child, most === undefined || count === undefined ? undefined : most * count);
+  const values = below(valuesOf(schema), schema.maxProperties);
+  const items = below(itemsOf(schema), schema.maxItems);
   const rules = schema["x-kubernetes-validations"] ?? [];
   if (rules.length === 0 && properties.size === 0 && !values && !items) return undefined;
-  return { schema, isRoot, rules, properties, values, items };
+  return { schema, isRoot, rules, properties, values, items, most };
 }
 
-function compiledOf(place: Place): Compiled {
+function compiledOf(place: Place): readonly CompiledRule[] {
   return (place.compiled ??= compilePlace(place));
 }
 
-function compilePlace({ schema, isRoot, rules }: Place): Compiled {
-  if (rules.length === 0) return { type: { name: "dyn", from: (value) => value }, rules: [] };
-  const base = newEnvironment();
-  const type = declareType(base, schema, "object", isRoot);
-  const self = base.registerVariable("self", type.name);
-  const plain = self.clone().registerVariable("oldSelf", type.name);
-  const optional = self.clone().registerVariable("oldSelf", `optional<${type.name}>`);
-  return {
-    type,
-    rules: rules.map((rule): CompiledRule => {
-      const environment = rule.optionalOldSelf ? optional : plain;
-      const made = attempt(() => compile(environment, rule.rule));
-      const message = rule.messageExpression ? attempt(() => compile(environment, rule.messageExpression!)) : undefined;
-      return {
-        rule,
-        usesOld: /\boldSelf\b/.test(withoutTexts(rule.rule)),
-        ...resultOf(made, "bool", "error", "program"),
-        ...(message ? resultOf(message, "string", "messageError", "message") : {}),
-      } as CompiledRule;
-    }),
-  };
+function compilePlace({ schema, isRoot, rules }: Place): readonly CompiledRule[] {
+  if (rules.length === 0) return [];
+  const type = schemaType(schema, "object", isRoot);
+  const self = newEnvironment().registerVariable("self", type);
+  const plain = self.clone().registerVariable("oldSelf", type);
+  const optional = self.clone().registerVariable("oldSelf", optionalOf(type));
+  return rules.map((rule): CompiledRule => {
+    const environment = rule.optionalOldSelf ? optional : plain;
+    const made = attempt(() => compile(environment, rule.rule));
+    const message = rule.messageExpression ? attempt(() => compile(environment, rule.messageExpression!)) : undefined;
+    return {
+      rule,
+      usesOld: typeof made !== "string" && made.uses("oldSelf"),
+      ...resultOf(made, "bool", "cel expression must evaluate to a bool", "error", "program"),
+      ...(message
+        ? resultOf(message, "string", "messageExpression must evaluate to a string", "messageError", "message")
+        : {}),
+    } as CompiledRule;
+  });
 }
-
-/** The expression without its string literals. */
-const withoutTexts = (expression: string) => expression.replaceAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '""');
 
 function attempt(make: () => Program): Program | string {
   try {
@@ -168,10 +207,9 @@ function attempt(make: () => Program): Program | string {
   }
 }
 
-function resultOf(made: Program | string, type: string, error: string, program: string): object {
+function resultOf(made: Program | string, type: string, text: string, error: string, program: string): object {
   if (typeof made === "string") return { [error]: made };
-  if (made.type === type || made.type === "dyn") return { [program]: made };
-  return { [error]: `must evaluate to a ${type}` };
+  return made.type === type ? { [program]: made } : { [error]: text };
 }
 
 interface Walk {
@@ -199,13 +237,10 @@ function judge(place: Place, value: unknown, old: unknown, at: string, walk: Wal
 }
 
 function judgeHere(place: Place, value: unknown, old: unknown, at: string, walk: Walk): void {
-  const { type, rules } = compiledOf(place);
   const unchanged = old !== undefined && deepEqual(value, old);
   const field = at || "<nil>";
-  const self = type.from(value);
-  const oldSelf = old === undefined ? undefined : type.from(old);
   const say = (text: string) => walk.errors.push(invalidValue(field, place.schema.type, text));
-  for (const one of rules) {
+  for (const one of compiledOf(place)) {
     const { rule, usesOld, program, error } = one;
     if (usesOld && old === undefined && !rule.optionalOldSelf) continue;
     // What does not change may stay as wrong as it is; only rules about the change itself still count.
@@ -214,9 +249,8 @@ function judgeHere(place: Place, value: unknown, old: unknown, at: string, walk:
       say(`rule compile error: ${error}`);
       continue;
     }
-    const { Optional } = celLibrary();
-    const before = !rule.optionalOldSelf ? oldSelf : oldSelf === undefined ? Optional.none() : Optional.of(oldSelf);
-    const variables = before === undefined ? { self } : { self, oldSelf: before };
+    const before = !rule.optionalOldSelf ? old : old === undefined ? Optional.none : Optional.of(old);
+    const variables = before === undefined ? { self: value } : { self: value, oldSelf: before };
     try {
       const { value: holds, spent } = program.run(variables, Math.min(walk.left, stepsPerRule));
       walk.left -= spent;

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { BudgetError } from "./budget.ts";
 import { compile, newEnvironment } from "./program.ts";
-import { declareType, type CelSchema } from "./types.ts";
+import { schemaType, type CelSchema } from "./schema.ts";
 
 const evaluate = (expression: string) => compile(newEnvironment(), expression).run({}).value;
 
@@ -65,10 +65,8 @@ const schema: CelSchema = {
 };
 
 function about(expression: string, value: unknown, steps?: number): unknown {
-  const environment = newEnvironment();
-  const type = declareType(environment, schema, "object");
-  environment.registerVariable("self", type.name);
-  return compile(environment, expression).run({ self: type.from(value) }, steps).value;
+  const environment = newEnvironment().registerVariable("self", schemaType(schema, "object"));
+  return compile(environment, expression).run({ self: value }, steps).value;
 }
 
 const rows: [string, object][] = [
@@ -91,8 +89,11 @@ describe("typed values", () => {
 });
 
 test("fields that the schema does not have and types that do not fit are found at once", () => {
-  assert.throws(() => about("self.nope == 1", {}), /No such key: nope/);
-  assert.throws(() => about("self.replicas == 'a'", {}), /no such overload: int == string/);
+  assert.throws(() => about("self.nope == 1", {}), /undefined field 'nope'/);
+  assert.throws(
+    () => about("self.replicas == 'a'", {}),
+    /found no matching overload for '_==_' applied to '\(int, string\)'/,
+  );
   assert.throws(() => about("self.replicas +", {}), /./);
 });
 

@@ -1,6 +1,5 @@
 // The functions that Kubernetes adds to CEL: texts, lists, sets, regular expressions, formats.
 // Follows kubernetes v1.36 apiserver/pkg/cel/library (names and outcomes) and cel-go ext (strings, sets).
-import type { Environment } from "@marcbachmann/cel-js";
 import {
   dns1035LabelErrors,
   dnsLabelErrors,
@@ -10,15 +9,9 @@ import {
 } from "../names.ts";
 import { compileRe2 } from "../re2.ts";
 import { spend } from "./budget.ts";
-import { celLibrary } from "./library.ts";
-import { celEqual } from "./types.ts";
-
-/** What `matches` is called after a rule is parsed: the library's own is not linear in time. */
-export const matchesName = "matchesRe2";
-
-export const fail = (message: string): never => {
-  throw new (celLibrary().EvaluationError)(message);
-};
+import type { Environment } from "./environment.ts";
+import { doubleText, isBefore } from "./standard.ts";
+import { celEqual, Duration, fail, isMap, keysOf, entryOf, Optional, timestampText } from "./value.ts";
 
 export function registerFunctions(environment: Environment): void {
   registerRegex(environment);
@@ -26,26 +19,28 @@ export function registerFunctions(environment: Environment): void {
   registerLists(environment);
   registerSets(environment);
   registerFormats(environment);
-  environment.registerFunction("string(google.protobuf.Timestamp): string", (at: Date) =>
-    at.toISOString().replace(/\.?0*Z$/, "Z"),
-  );
-  environment.registerFunction("string(google.protobuf.Duration): string", String);
 }
 
-const stepBytes = 10;
+const compiled = new Map<string, ReturnType<typeof compileRe2>>();
+const mostCompiled = 256;
 
 function regexOf(pattern: string, text: string) {
-  spend((pattern.length * text.length) / stepBytes / 4);
-  try {
-    return compileRe2(pattern).matcher(text);
-  } catch (error) {
-    return fail((error as Error).message);
+  let regex = compiled.get(pattern);
+  if (!regex) {
+    try {
+      regex = compileRe2(pattern);
+    } catch (error) {
+      return fail((error as Error).message);
+    }
+    if (compiled.size >= mostCompiled) compiled.clear();
+    compiled.set(pattern, regex);
   }
+  return regex.matcher(text);
 }
 
 function registerRegex(environment: Environment): void {
   const matches = (text: string, pattern: string) => regexOf(pattern, text).find();
-  environment.registerFunction(`string.${matchesName}(string): bool`, matches);
+  environment.registerFunction("string.matches(string): bool", matches);
   environment.registerFunction("matches(string, string): bool", matches);
   environment.registerFunction("string.find(string): string", (text: string, pattern: string) => {
     const matcher = regexOf(pattern, text);
@@ -68,46 +63,123 @@ const indexed = (text: string, index: bigint): string => {
 };
 
 function replace(text: string, from: string, to: string, limit = -1n): string {
-  spend(text.length / stepBytes);
-  if (limit < 0n) return text.replaceAll(from, () => to);
-  let out = text;
-  let at = 0;
-  for (let i = 0n; i < limit; i++) {
-    const found = out.indexOf(from, at);
-    if (found < 0) break;
-    out = out.slice(0, found) + to + out.slice(found + from.length);
-    at = found + to.length + (from === "" ? 1 : 0);
-  }
-  return out;
+  const parts = from === "" ? ["", ...text, ""] : text.split(from);
+  const most = limit < 0n ? parts.length - 1 : Math.min(Number(limit), parts.length - 1);
+  spend((text.length + most * to.length) * 0.1);
+  return (
+    parts.slice(0, most + 1).join(to) +
+    parts
+      .slice(most + 1)
+      .map((part) => from + part)
+      .join("")
+  );
 }
 
+function split(text: string, separator: string, limit = -1n): string[] {
+  if (limit === 0n) return [];
+  const parts = separator === "" ? [...text] : text.split(separator);
+  if (limit < 0n || BigInt(parts.length) <= limit) return parts;
+  const last = Number(limit) - 1;
+  return [...parts.slice(0, last), parts.slice(last).join(separator)];
+}
+
+function substring(text: string, start: bigint, end?: bigint): string {
+  const letters = /[\ud800-\udbff]/.test(text) ? [...text] : undefined;
+  const length = BigInt((letters ?? text).length);
+  const until = end ?? length;
+  if (start < 0n || start > length || until < start || until > length) fail(`index out of range: ${end ?? start}`);
+  const [from, to] = [Number(start), Number(until)];
+  return letters ? letters.slice(from, to).join("") : text.slice(from, to);
+}
+
+function join(list: readonly unknown[], separator = ""): string {
+  if (list.some((item) => typeof item !== "string")) fail("no such overload");
+  spend((list as string[]).reduce((sum, { length }) => sum + length + separator.length, 0) * 0.1);
+  return list.join(separator);
+}
+
+function indexOf(text: string, part: string, from = 0n): bigint {
+  if (from < 0n || from > BigInt(text.length)) fail(`index out of range: ${from}`);
+  spend(text.length * 0.1);
+  return BigInt(text.indexOf(part, Number(from)));
+}
+
+function lastIndexOf(text: string, part: string, from = BigInt(text.length)): bigint {
+  if (from < 0n || from > BigInt(text.length)) fail(`index out of range: ${from}`);
+  return BigInt(text.lastIndexOf(part, Number(from)));
+}
+
+/** The letters A to Z alone change. */
+const lowerAscii = (text: string) => text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
+const upperAscii = (text: string) => text.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
+
 function registerTexts(environment: Environment): void {
+  environment.registerFunction("string.startsWith(string): bool", (text: string, part: string) =>
+    text.startsWith(part),
+  );
+  environment.registerFunction("string.endsWith(string): bool", (text: string, part: string) => text.endsWith(part));
+  environment.registerFunction("string.contains(string): bool", (text: string, part: string) => text.includes(part));
   environment.registerFunction("string.charAt(int): string", indexed);
+  environment.registerFunction("string.indexOf(string): int", indexOf);
+  environment.registerFunction("string.indexOf(string, int): int", indexOf);
+  environment.registerFunction("string.lastIndexOf(string): int", lastIndexOf);
+  environment.registerFunction("string.lastIndexOf(string, int): int", lastIndexOf);
+  environment.registerFunction("string.lowerAscii(): string", lowerAscii);
+  environment.registerFunction("string.upperAscii(): string", upperAscii);
+  environment.registerFunction("string.trim(): string", (text: string) => text.trim());
+  environment.registerFunction("string.substring(int): string", substring);
+  environment.registerFunction("string.substring(int, int): string", substring);
+  environment.registerFunction("string.split(string): list<string>", split);
+  environment.registerFunction("string.split(string, int): list<string>", split);
+  environment.registerFunction("list<string>.join(): string", join);
+  environment.registerFunction("list<string>.join(string): string", join);
   environment.registerFunction("string.replace(string, string): string", replace);
   environment.registerFunction("string.replace(string, string, int): string", replace);
   environment.registerFunction("string.reverse(): string", (text: string) => [...text].toReversed().join(""));
-  environment.registerFunction("string.format(list): string", (text: string, values: readonly unknown[]) => {
-    let at = 0;
-    return text.replaceAll(/%(%|(?:\.(\d+))?([sdfexXob]))/g, (_, all: string, digits: string, verb: string) => {
-      if (all === "%") return "%";
-      if (at >= values.length) fail(`index ${at} out of range`);
-      return formatted(values[at++], verb, digits === undefined ? 6 : Number(digits));
-    });
+  environment.registerFunction("strings.quote(string): string", (text: string) => JSON.stringify(text));
+  environment.registerFunction("base64.encode(bytes): string", (bytes: Uint8Array) =>
+    Buffer.from(bytes).toString("base64"),
+  );
+  environment.registerFunction("base64.decode(string): bytes", (text: string) =>
+    base64.test(text) ? Buffer.from(text, "base64") : fail("illegal base64 data"),
+  );
+  environment.registerFunction("jsonpatch.escapeKey(string): string", (key: string) =>
+    key.replaceAll("~", "~0").replaceAll("/", "~1"),
+  );
+  environment.registerFunction("string.format(list): string", format);
+}
+
+function format(text: string, values: readonly unknown[]): string {
+  let at = 0;
+  return text.replaceAll(/%(%|(?:\.(\d{1,3}))?([a-zA-Z]))/g, (_, all: string, digits: string, verb: string) => {
+    if (all === "%") return "%";
+    if (at >= values.length) fail(`index ${at} out of range`);
+    const piece = formatted(values[at++], verb, digits === undefined ? 6 : Number(digits));
+    spend(piece.length * 0.1);
+    return piece;
   });
 }
 
 function formatted(value: unknown, verb: string, digits: number): string {
   const number = value as number | bigint;
+  const integer = typeof value === "bigint" || Number.isInteger(value);
+  const refuse = (what: string) =>
+    fail(`error during formatting: ${what} clause can only be used on ${what === "decimal" ? "integers" : "numbers"}`);
   switch (verb) {
+    case "s":
+      return textOf(value);
     case "d":
-      return typeof value === "bigint" ? String(value) : fail("integer clause can only be used on integers");
+      return integer ? String(value) : refuse("decimal");
     case "f":
-      return Number(number).toFixed(digits);
     case "e":
-      return Number(number).toExponential(digits);
+      if (typeof value !== "number" && typeof value !== "bigint") return refuse("fixed-point");
+      return verb === "f"
+        ? Number(number).toFixed(Math.min(digits, 100))
+        : exponent(Number(number), Math.min(digits, 100));
     case "x":
     case "X": {
-      const hex = typeof value === "string" ? Buffer.from(value).toString("hex") : number.toString(16);
+      const isText = typeof value === "string" || value instanceof Uint8Array;
+      const hex = isText ? Buffer.from(value as string).toString("hex") : number.toString(16);
       return verb === "X" ? hex.toUpperCase() : hex;
     }
     case "o":
@@ -115,36 +187,38 @@ function formatted(value: unknown, verb: string, digits: number): string {
     case "b":
       return typeof value === "boolean" ? String(Number(value)) : number.toString(2);
     default:
-      return textOf(value);
+      return fail(`could not parse formatting clause: unrecognized formatting clause ${JSON.stringify(verb)}`);
   }
 }
+
+/** Exponents have at least two digits. */
+const exponent = (value: number, digits: number) =>
+  value.toExponential(digits).replace(/e([-+])(\d)$/, (_, sign: string, digit: string) => `e${sign}0${digit}`);
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(textOf).join(", ")}]`;
-  if (value instanceof Map) {
-    const rows = [...value].map(([key, inner]) => `${textOf(key)}: ${textOf(inner)}`);
+  if (isMap(value)) {
+    const rows = keysOf(value).map((key) => `${textOf(key)}: ${textOf(entryOf(value, key))}`);
     return `{${rows.toSorted().join(", ")}}`;
   }
-  if (value instanceof Date) return value.toISOString().replace(/\.?0*Z$/, "Z");
-  return String(value);
+  if (value instanceof Date) return timestampText(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  return typeof value === "number" ? doubleText(value) : String(value);
 }
 
-type Ordered = bigint | number | string | Date;
-const isAfter = (a: unknown, b: unknown) => (a as Ordered) > (b as Ordered);
-
 function sum(list: readonly unknown[]): unknown {
-  spend(list.length);
-  if (list.every((item) => typeof item === "bigint")) return (list as bigint[]).reduce((a, b) => a + b, 0n);
-  if (list.every((item) => typeof item === "number")) return (list as number[]).reduce((a, b) => a + b, 0);
-  const { Duration } = celLibrary();
-  return (list as { addDuration(other: unknown): unknown }[]).reduce(
-    (a: unknown, b) => b.addDuration(a),
-    new Duration(0n, 0),
-  );
+  if (list[0] instanceof Duration) {
+    return new Duration((list as Duration[]).reduce((all, { nanos }) => all + nanos, 0n));
+  }
+  if (list.length === 0) return 0n;
+  // Integers of JSON are numbers until somebody reads them.
+  if (list.some((item) => typeof item === "bigint")) {
+    return (list as (bigint | number)[]).reduce<bigint>((all, item) => all + BigInt(item), 0n);
+  }
+  return (list as number[]).reduce((all, item) => all + item, 0);
 }
 
 function extreme(name: string, list: readonly unknown[], better: (a: unknown, b: unknown) => boolean): unknown {
-  spend(list.length);
   if (list.length === 0) return fail(`${name} called on empty list`);
   return list.reduce((a, b) => (better(b, a) ? b : a));
 }
@@ -158,45 +232,58 @@ const indexIn = (list: readonly unknown[], value: unknown, last: boolean) => {
 function registerLists(environment: Environment): void {
   environment.registerFunction("list.isSorted(): bool", (list: readonly unknown[]) => {
     spend(list.length);
-    return list.every((item, i) => i === 0 || !isAfter(list[i - 1], item));
+    return list.every((item, i) => i === 0 || !isBefore(item, list[i - 1]));
   });
   environment.registerFunction("list<A>.sum(): A", sum);
-  environment.registerFunction("list<A>.min(): A", (list: readonly unknown[]) =>
-    extreme("min", list, (a, b) => isAfter(b, a)),
+  environment.registerFunction("list<A>.min(): A", (list: readonly unknown[]) => extreme("min", list, isBefore));
+  environment.registerFunction("list<A>.max(): A", (list: readonly unknown[]) =>
+    extreme("max", list, (a, b) => isBefore(b, a)),
   );
-  environment.registerFunction("list<A>.max(): A", (list: readonly unknown[]) => extreme("max", list, isAfter));
   environment.registerFunction("list<A>.indexOf(A): int", (list: readonly unknown[], value: unknown) =>
     indexIn(list, value, false),
   );
   environment.registerFunction("list<A>.lastIndexOf(A): int", (list: readonly unknown[], value: unknown) =>
     indexIn(list, value, true),
   );
-}
-
-class Sets {}
-
-function registerSets(environment: Environment): void {
-  const within = (inner: readonly unknown[], outer: readonly unknown[]) => {
-    spend(inner.length * outer.length);
-    return inner.every((a) => outer.some((b) => celEqual(a, b)));
-  };
   type List = readonly unknown[];
-  environment.registerType("kubernetes.Sets", Sets);
-  environment.registerConstant("sets", "kubernetes.Sets", new Sets());
-  environment.registerFunction("kubernetes.Sets.contains(list, list): bool", (_: Sets, a: List, b: List) =>
-    within(b, a),
+  environment.registerFunction("list<A>.reverse(): list<A>", (list: List) => list.toReversed());
+  environment.registerFunction("list<A>.first(): optional<A>", (list: List) =>
+    list.length > 0 ? Optional.of(list[0]) : Optional.none,
   );
-  environment.registerFunction(
-    "kubernetes.Sets.equivalent(list, list): bool",
-    (_: Sets, a: List, b: List) => within(a, b) && within(b, a),
+  environment.registerFunction("list<A>.last(): optional<A>", (list: List) =>
+    list.length > 0 ? Optional.of(list.at(-1)) : Optional.none,
   );
-  environment.registerFunction("kubernetes.Sets.intersects(list, list): bool", (_: Sets, a: List, b: List) => {
-    spend(a.length * b.length);
-    return a.some((x) => b.some((y) => celEqual(x, y)));
+  environment.registerFunction("list<A>.slice(int, int): list<A>", (list: List, start: bigint, end: bigint) => {
+    if (start < 0n || end < start || end > BigInt(list.length))
+      fail(`cannot slice(${start}, ${end}), list is of size ${list.length}`);
+    return list.slice(Number(start), Number(end));
+  });
+  environment.registerFunction("list.flatten(): list", (list: List) => list.flat());
+  environment.registerFunction("list<A>.sort(): list<A>", (list: List) =>
+    list.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0)),
+  );
+  environment.registerFunction("list<A>.distinct(): list<A>", (list: List) => {
+    spend(list.length * list.length * 0.1);
+    return list.filter((item, i) => list.findIndex((other) => celEqual(item, other)) === i);
+  });
+  environment.registerFunction("lists.range(int): list<int>", (count: bigint) => {
+    spend(Number(count));
+    return Array.from({ length: Number(count) }, (_, i) => BigInt(i));
   });
 }
 
-class Formats {}
+function registerSets(environment: Environment): void {
+  type List = readonly unknown[];
+  const within = (inner: List, outer: List) => inner.every((a) => outer.some((b) => celEqual(a, b)));
+  environment.registerFunction("sets.contains(list<A>, list<A>): bool", (a: List, b: List) => within(b, a));
+  environment.registerFunction(
+    "sets.equivalent(list<A>, list<A>): bool",
+    (a: List, b: List) => within(a, b) && within(b, a),
+  );
+  environment.registerFunction("sets.intersects(list<A>, list<A>): bool", (a: List, b: List) =>
+    a.some((x) => b.some((y) => celEqual(x, y))),
+  );
+}
 
 /** A named format: what is wrong with a text. */
 class Format {
@@ -229,23 +316,18 @@ const formats: Readonly<Record<string, (text: string) => readonly string[]>> = {
 };
 
 function registerFormats(environment: Environment): void {
-  const { Optional } = celLibrary();
-  environment.registerType("kubernetes.Formats", Formats);
   environment.registerType("kubernetes.NamedFormat", Format);
-  environment.registerConstant("format", "kubernetes.Formats", new Formats());
   for (const [name, errors] of Object.entries(formats)) {
-    environment.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => new Format(errors));
+    environment.registerFunction(`format.${name}(): kubernetes.NamedFormat`, () => new Format(errors));
   }
-  environment.registerFunction(
-    "kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>",
-    (_: Formats, name: string) =>
-      Object.hasOwn(formats, name) ? Optional.of(new Format(formats[name]!)) : Optional.none(),
+  environment.registerFunction("format.named(string): optional<kubernetes.NamedFormat>", (name: string) =>
+    Object.hasOwn(formats, name) ? Optional.of(new Format(formats[name]!)) : Optional.none,
   );
   environment.registerFunction(
     "kubernetes.NamedFormat.validate(string): optional<list<string>>",
     (format: Format, text: string) => {
       const errors = format.errors(text);
-      return errors.length === 0 ? Optional.none() : Optional.of([...errors]);
+      return errors.length === 0 ? Optional.none : Optional.of([...errors]);
     },
   );
 }

@@ -1,14 +1,27 @@
-// Compiles CEL expressions with Kubernetes' functions and runs them within a budget of steps.
-import type { ASTNode, Environment, ParseResult } from "@marcbachmann/cel-js";
-import { spend, stepsPerCall, withBudget } from "./budget.ts";
-import { matchesName, registerFunctions } from "./functions.ts";
-import { celLibrary } from "./library.ts";
+// Compiles CEL expressions with Kubernetes' functions and runs them within a budget.
+import { issuesText, type Issue, type Node } from "./ast.ts";
+import { stepsPerCall, withBudget } from "./budget.ts";
+import { check } from "./check.ts";
+import { maxCost } from "./cost.ts";
+import { Environment } from "./environment.ts";
+import { evaluate, evaluator, type Evaluate } from "./evaluate.ts";
+import { registerFunctions } from "./functions.ts";
+import { SyntaxIssue } from "./lex.ts";
+import { parse } from "./parse.ts";
+import { registerStandard } from "./standard.ts";
 import { registerValues } from "./values.ts";
 
 export interface Program {
-  /** Name of the type of the result: `bool`, `string`, `dyn` … */
+  /** Name of the type of the result: `bool`, `string`, `list(int)`, `dyn` … */
   readonly type: string;
-  /** Runs with the variables; throws an Error that says what went wrong, BudgetError when it takes too long. */
+  /** The most that a run can cost, by the bounds of the variables' types. */
+  maxCost(): number;
+  /** True when the expression reads a variable of the environment. */
+  uses(variable: string): boolean;
+  /**
+   * Runs with the variables, which may be plain JSON. Throws CelError that says what went wrong, BudgetError when it costs
+   * more than `steps`.
+   */
   run(
     variables: Readonly<Record<string, unknown>>,
     steps?: number,
@@ -16,90 +29,51 @@ export interface Program {
 }
 
 /** An expression that cannot be compiled; the message says where and why. */
-class CompileError extends Error {}
+export class CompileError extends Error {}
 
 let base: Environment | undefined;
 
-/** A new environment with everything that Kubernetes offers, for types and variables of its own. */
+/** A new environment with everything that Kubernetes offers, for variables of its own. */
 export function newEnvironment(): Environment {
   if (!base) {
-    const { Environment } = celLibrary();
-    base = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false });
-    registerFunctions(base);
+    base = new Environment();
+    registerStandard(base);
     registerValues(base);
+    registerFunctions(base);
   }
   return base.clone();
 }
 
 /** Compiles and type-checks; throws CompileError. */
 export function compile(environment: Environment, expression: string): Program {
-  const parsed = parse(environment, expression);
-  const checked = parsed.check();
-  if (!checked.valid) throw new CompileError(checked.error!.message);
-  countSteps(parsed.ast);
+  const refuse = (issues: readonly Issue[]) => new CompileError(issuesText(expression, issues));
+  let node: Node;
+  try {
+    node = parse(expression);
+    const issues = check(environment, node);
+    if (issues.length > 0) throw refuse(issues);
+  } catch (error) {
+    if (error instanceof SyntaxIssue) throw refuse([error.issue]);
+    if (error instanceof RangeError) throw refuse([{ at: 0, message: "expression recursion limit exceeded" }]);
+    throw error;
+  }
+  let run: Evaluate | undefined;
   return {
-    type: checked.type!,
-    run: (variables, steps = stepsPerCall) => withBudget(steps, () => evaluated(parsed, variables)),
+    type: node.type!.name,
+    maxCost: () => maxCost(node),
+    uses: (variable) => mentions(node, variable),
+    run: (variables, steps = stepsPerCall) => withBudget(steps, () => evaluate((run ??= evaluator(node)), variables)),
   };
 }
 
-function parse(environment: Environment, expression: string): ParseResult {
-  try {
-    const parsed = environment.parse(expression);
-    visit(parsed.ast, (node) => {
-      if (node.op === "rcall" && node.args[0] === "matches") node.args[0] = matchesName;
-    });
-    return parsed;
-  } catch (error) {
-    throw new CompileError((error as Error).message, { cause: error });
-  }
-}
-
-function evaluated(parsed: ParseResult, variables: Readonly<Record<string, unknown>>): unknown {
-  try {
-    return parsed(variables);
-  } catch (error) {
-    const summary = (error as { summary?: string }).summary;
-    if (summary === undefined) throw error;
-    throw new Error(summary.replace(/^No such/, "no such"), { cause: error });
-  }
-}
-
-type Evaluate = (evaluator: unknown, node: unknown, context: unknown) => unknown;
-
-/** The library's nodes, with what its types leave out. */
-interface Node {
-  readonly op: string;
-  args: unknown[];
-  readonly meta: { evaluate?: Evaluate } & Record<string, unknown>;
-  setMeta(key: string, value: unknown): void;
-}
-
-/** Calls back for every node below a value, through lists and what macros were expanded to. */
-function visit(value: unknown, found: (node: Node) => void, seen = new Set<unknown>()): void {
-  if (typeof value !== "object" || value === null || seen.has(value)) return;
-  seen.add(value);
-  if (Array.isArray(value)) return value.forEach((item) => visit(item, found, seen));
-  if ("op" in value && "args" in value && "setMeta" in value) {
-    const node = value as unknown as Node;
-    found(node);
-    visit(node.args, found, seen);
-    visit(node.meta.alternate, found, seen);
-    visit(node.meta.macro, found, seen);
-    return;
-  }
-  if (Object.getPrototypeOf(value) === Object.prototype) visit(Object.values(value), found, seen);
-}
-
-/** Makes each turn of a loop count; the loops are known only after the types are. */
-function countSteps(ast: ASTNode): void {
-  visit(ast, (node) => {
-    if (node.op !== "comprehension") return;
-    const { step } = node.args as unknown as { step: Node };
-    const evaluate = step.meta.evaluate!;
-    step.setMeta("evaluate", (evaluator: unknown, at: unknown, context: unknown) => {
-      spend(1);
-      return evaluate(evaluator, at, context);
-    });
-  });
+/** Whether an identifier of that name is anywhere in the tree; loop variables of the same name count too. */
+function mentions(value: unknown, variable: string): boolean {
+  if (Array.isArray(value)) return value.some((item) => mentions(item, variable));
+  if (typeof value !== "object" || value === null || !("op" in value || "value" in value || "key" in value))
+    return false;
+  const node = value as Node;
+  if (node.op === "ident" && node.name === variable) return true;
+  return Object.entries(node).some(
+    ([name, inner]) => name !== "type" && name !== "overloads" && mentions(inner, variable),
+  );
 }

@@ -1,10 +1,10 @@
 // The value types that Kubernetes adds to CEL: quantities, URLs, IP addresses, CIDR ranges, semantic versions.
 // Follows kubernetes v1.36 apiserver/pkg/cel/library (quantity.go, urls.go, ip.go, cidr.go, semverlib.go).
 import { BlockList, isIP } from "node:net";
-import type { Environment } from "@marcbachmann/cel-js";
 import { parseCidr } from "../names.ts";
 import { parseQuantity } from "../quantity.ts";
-import { fail } from "./functions.ts";
+import type { Environment } from "./environment.ts";
+import { fail } from "./value.ts";
 
 export function registerValues(environment: Environment): void {
   registerQuantity(environment);
@@ -20,6 +20,9 @@ class Quantity {
   readonly nanos: bigint;
   constructor(nanos: bigint) {
     this.nanos = nanos;
+  }
+  toString(): string {
+    return String(this.nanos);
   }
   static parse(text: string): Quantity {
     return new Quantity(parseQuantity(text).nanos);
@@ -51,7 +54,6 @@ function parsed<T>(make: (text: string) => T): (text: string) => T {
 function registerQuantity(environment: Environment): void {
   const type = "kubernetes.Quantity";
   environment.registerType(type, Quantity);
-  environment.registerOperator(`${type} == ${type}`, (a: Quantity, b: Quantity) => a.nanos === b.nanos);
   environment.registerFunction(`quantity(string): ${type}`, parsed(Quantity.parse));
   environment.registerFunction("isQuantity(string): bool", succeeds(Quantity.parse));
   environment.registerFunction(`${type}.sign(): int`, ({ nanos }: Quantity) =>
@@ -84,7 +86,6 @@ function absoluteUrl(text: string): URL {
 function registerUrl(environment: Environment): void {
   const type = "kubernetes.URL";
   environment.registerType(type, URL);
-  environment.registerOperator(`${type} == ${type}`, (a: URL, b: URL) => a.href === b.href);
   environment.registerFunction(`url(string): ${type}`, parsed(absoluteUrl));
   environment.registerFunction("isURL(string): bool", succeeds(absoluteUrl));
   const isRelative = (url: URL) => url.protocol === "none:";
@@ -113,6 +114,9 @@ class Address {
     this.family = family as 4 | 6;
     this.text = family === 6 ? new URL(`http://[${text}]`).hostname.slice(1, -1) : text;
   }
+  toString(): string {
+    return this.text;
+  }
 }
 
 const range = (...cidrs: string[]) => {
@@ -127,15 +131,11 @@ const familyName = (family: 4 | 6) => (family === 4 ? "ipv4" : "ipv6");
 
 function registerIp(environment: Environment): void {
   const type = "kubernetes.IP";
-  class Addresses {}
   environment.registerType(type, Address);
-  environment.registerType("kubernetes.IPs", Addresses);
-  environment.registerOperator(`${type} == ${type}`, (a: Address, b: Address) => a.text === b.text);
-  environment.registerConstant("ip", "kubernetes.IPs", new Addresses());
   const make = (text: string) => new Address(text);
   environment.registerFunction(`ip(string): ${type}`, parsed(make));
   environment.registerFunction("isIP(string): bool", succeeds(make));
-  environment.registerFunction("kubernetes.IPs.isCanonical(string): bool", (_: Addresses, text: string) => {
+  environment.registerFunction("ip.isCanonical(string): bool", (text: string) => {
     const address = parsed(make)(text);
     return address.text === text;
   });
@@ -219,7 +219,6 @@ function addressText(number: bigint, family: 4 | 6): string {
 function registerCidr(environment: Environment): void {
   const type = "kubernetes.CIDR";
   environment.registerType(type, Cidr);
-  environment.registerOperator(`${type} == ${type}`, (a: Cidr, b: Cidr) => String(a) === String(b));
   const make = (text: string) => new Cidr(text);
   environment.registerFunction(`cidr(string): ${type}`, parsed(make));
   environment.registerFunction("isCIDR(string): bool", succeeds(make));
@@ -253,6 +252,9 @@ class Semver {
     this.numbers = [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)];
     this.prerelease = match[4]?.split(".") ?? [];
   }
+  toString(): string {
+    return [this.numbers.join("."), ...this.prerelease].join("-");
+  }
 }
 
 const order = <T>(a: T, b: T) => (a < b ? -1 : a > b ? 1 : 0);
@@ -274,7 +276,6 @@ function compareSemver(a: Semver, b: Semver): number {
 function registerSemver(environment: Environment): void {
   const type = "kubernetes.Semver";
   environment.registerType(type, Semver);
-  environment.registerOperator(`${type} == ${type}`, (a: Semver, b: Semver) => compareSemver(a, b) === 0);
   const make = (text: string) => new Semver(text);
   environment.registerFunction(`semver(string): ${type}`, parsed(make));
   environment.registerFunction("isSemver(string): bool", succeeds(make));
