@@ -1,6 +1,5 @@
 // What objects count for in ResourceQuotas, and which quotas they count in. Admission and the status of quotas share it.
 // Follows kubernetes v1.36 pkg/quota/v1/evaluator/core (usage, scopes, constraints).
-import { parseQuantity } from "../machinery/quantity.ts";
 import type { KubeObject } from "../machinery/object.ts";
 import { podLimits, podRequests } from "./core/pod/resources.ts";
 import type { ResourceList } from "./core/pod/resources.ts";
@@ -56,17 +55,18 @@ function serviceUsage({ spec }: Service): ResourceList {
   const balanced = spec?.type === "LoadBalancer";
   const ports = spec?.ports?.length ?? 0;
   const onNodes = spec?.type === "NodePort" || (balanced && spec?.allocateLoadBalancerNodePorts !== false);
+  const kept = balanced ? (spec?.ports ?? []).filter(({ nodePort }) => nodePort).length : 0;
   return {
     services: "1",
-    "services.nodeports": String(onNodes ? ports : 0),
+    "services.nodeports": String(onNodes ? ports : kept),
     "services.loadbalancers": balanced ? "1" : "0",
   };
 }
 
-function claimUsage({ spec }: PersistentVolumeClaim): ResourceList {
+function claimUsage({ metadata, spec }: PersistentVolumeClaim): ResourceList {
   const storage = spec?.resources?.requests?.storage;
   const usage: ResourceList = { persistentvolumeclaims: "1", ...(storage ? { "requests.storage": storage } : {}) };
-  const storageClass = spec?.storageClassName;
+  const storageClass = metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName;
   if (!storageClass) return usage;
   const prefix = `${storageClass}.storageclass.storage.k8s.io`;
   usage[`${prefix}/persistentvolumeclaims`] = "1";
@@ -108,8 +108,16 @@ function podMatches(scope: ScopedResourceSelectorRequirement, pod: Pod): boolean
   }
 }
 
-const claimMatches = (scope: ScopedResourceSelectorRequirement, claim: PersistentVolumeClaim) =>
-  scope.scopeName === "VolumeAttributesClass" && nameMatches(scope, claim.spec?.volumeAttributesClassName);
+/** While a claim changes its class it belongs to all the classes involved. */
+function claimMatches(scope: ScopedResourceSelectorRequirement, { spec, status }: PersistentVolumeClaim): boolean {
+  if (scope.scopeName !== "VolumeAttributesClass") return false;
+  const others = [
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ];
+  const named = [spec?.volumeAttributesClassName, ...others].filter(Boolean);
+  return (named.length > 0 ? named : [undefined]).some((name) => nameMatches(scope, name));
+}
 
 function nameMatches({ operator, values = [] }: ScopedResourceSelectorRequirement, name: string | undefined): boolean {
   if (operator === "Exists") return Boolean(name);
@@ -149,14 +157,4 @@ function specifies(container: Container, pod: Pod, name: string): boolean {
   const [kind, resource] = name.includes(".") ? (name.split(".") as [string, string]) : ["requests", name];
   const which = kind === "limits" ? "limits" : "requests";
   return (container.resources?.[which]?.[resource] ?? pod.spec?.resources?.[which]?.[resource]) !== undefined;
-}
-
-/** Sum of one resource over usages, in billionths of a unit. */
-export function quotaSum(usagesOfObjects: Iterable<ResourceList>, resource: string): bigint {
-  let sum = 0n;
-  for (const usage of usagesOfObjects) {
-    const amount = usage[resource];
-    if (amount !== undefined) sum += parseQuantity(amount).nanos;
-  }
-  return sum;
 }

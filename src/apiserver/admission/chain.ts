@@ -5,7 +5,9 @@ import type { KubeObject } from "../../machinery/object.ts";
 import type { Store } from "../../store/store.ts";
 import type { Transaction } from "../core/core.ts";
 import type { RbacAuthorizer } from "../rbac/authorizer.ts";
+import type { QuotaAccounts } from "./quota-accounts.ts";
 import type { ServiceAllocator } from "../services/allocator.ts";
+import type { Webhooks } from "./webhook/ask.ts";
 import type { Authorizer, DeleteParameters, UserInfo, WriteParameters } from "../types.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
@@ -65,8 +67,8 @@ export interface AdmissionWorld {
   readonly authorizer: Authorizer;
   readonly rbac: RbacAuthorizer;
   readonly services: ServiceAllocator;
-  /** Quota's account of new states on their way to the store: `<collection> <namespace>` → name → object. */
-  readonly inFlight: Map<string, Map<string, KubeObject>>;
+  readonly webhooks: Webhooks;
+  readonly quotas: QuotaAccounts;
 }
 
 export type AdmissionStep = (request: AdmissionRequest, world: AdmissionWorld) => void | Promise<void>;

@@ -6,6 +6,8 @@ import type { Store } from "../../store/store.ts";
 import { followDefinitions } from "../crd/definitions.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
+import { createQuotaAccounts } from "../admission/quota-accounts.ts";
+import { createWebhooks } from "../admission/webhook/ask.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import { authorizerChain } from "../auth/authorizer-chain.ts";
@@ -59,6 +61,7 @@ export function createApi(options: ApiOptions): Api {
   const node = createNodeAuthorizer(store);
   const authorizer = options.authorization?.({ Node: node, RBAC: rbac }) ?? authorizerChain([node, rbac]);
   const services = createServiceAllocator(store, options.serviceCidr, options.nodePortRange ?? [30_000, 32_767]);
+  const webhooks = createWebhooks(store, kinds, log);
   const admission = createAdmissionChain(admissionPlugins, {
     store,
     kinds,
@@ -67,7 +70,8 @@ export function createApi(options: ApiOptions): Api {
     authorizer,
     rbac,
     services,
-    inFlight: new Map(),
+    webhooks,
+    quotas: createQuotaAccounts(store),
   });
   const authentication = options.authentication ?? (tokens && serviceAccountsOnly(tokens));
   const core: Core = {
@@ -97,6 +101,7 @@ export function createApi(options: ApiOptions): Api {
   };
   return {
     authorizer,
+    admissionMetrics: webhooks.metrics.source,
     get: (context, kind, target) => get(core, context, kind, target),
     list: (context, kind, parameters) => list(core, context, kind, parameters),
     create: (context, kind, namespace, draft, parameters) =>
