@@ -1,6 +1,7 @@
 // What the API server's parts hand to each other: the edge (HTTP) turns bytes into these, the core answers them.
 import type { PatchType } from "../client/client.ts";
 import type { AnyKind } from "../kinds/registry.ts";
+import type { MetricSource } from "../machinery/metrics.ts";
 import type { KubeObject } from "../machinery/object.ts";
 import type { FieldRequirement, Selector } from "../machinery/selector.ts";
 import type { Entry, StoreEvent, Subscription } from "../store/store.ts";
@@ -143,6 +144,7 @@ export interface Api {
     options: { readonly patchType?: PatchType; readonly parameters: WriteParameters },
   ): Promise<KubeObject>;
   readonly authorizer: Authorizer;
+  readonly admissionMetrics: MetricSource;
 }
 
 export interface Attributes {

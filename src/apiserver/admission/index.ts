@@ -17,6 +17,8 @@ import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
 import { storageInUse } from "./storage-in-use.ts";
+import { mutatingWebhooks } from "./webhook/mutating.ts";
+import { validatingWebhooks } from "./webhook/validating.ts";
 
 export const admissionPlugins: readonly AdmissionPlugin[] = [
   namespaceLifecycle,
@@ -37,5 +39,7 @@ export const admissionPlugins: readonly AdmissionPlugin[] = [
   rbacEscalation,
   serviceAllocation,
   namespaceContents,
+  mutatingWebhooks,
+  validatingWebhooks,
   resourceQuota,
 ];

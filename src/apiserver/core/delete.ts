@@ -138,22 +138,24 @@ export function removeAuthorized(
     const { object } = viewOf(kind, current);
     checkPreconditions(kind, object.metadata, parameters);
     const transaction = new Transaction(parameters.dryRun ?? false);
-    const admitted = isAdmitted ? undefined : admit(core.admission, {
-      operation: "DELETE",
-      kind,
-      resource: `${kind.group}/${kind.plural}`,
-      subresource: "",
-      namespace: target.namespace,
-      name: target.name,
-      object,
-      old: object,
-      parameters,
-      user: context.user,
-      trusted: context.trusted,
-      transaction,
-      warnings: context.warnings,
-      auditAnnotations: context.auditAnnotations,
-    });
+    const admitted = isAdmitted
+      ? undefined
+      : admit(core.admission, {
+          operation: "DELETE",
+          kind,
+          resource: `${kind.group}/${kind.plural}`,
+          subresource: "",
+          namespace: target.namespace,
+          name: target.name,
+          object,
+          old: object,
+          parameters,
+          user: context.user,
+          trusted: context.trusted,
+          transaction,
+          warnings: context.warnings,
+          auditAnnotations: context.auditAnnotations,
+        });
     if (admitted) await admitted;
     const plan = isNamespace(kind)
       ? planNamespaceDeletion(object, core.clock.now())

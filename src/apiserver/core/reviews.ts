@@ -58,7 +58,8 @@ export async function answerReview(
   return entryOf(key, { ...draft, status } as KubeObject, 0, 0);
 }
 
-const userInfo = ({ name, uid, groups, extra }: UserInfo) => ({
+/** As authentication.k8s.io and admission reviews show a user. */
+export const userInfo = ({ name, uid, groups, extra }: UserInfo) => ({
   username: name,
   ...(uid ? { uid } : {}),
   ...(groups.length ? { groups: [...groups] } : {}),
