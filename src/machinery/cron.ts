@@ -1,5 +1,6 @@
 // Cron schedules: five fields, names, steps, the @ forms and @every, in any time zone.
 // Follows the grammar of robfig/cron v3 ParseStandard, which kubernetes v1.36 pkg/controller/cronjob uses.
+import { parseDuration } from "./duration.ts";
 
 export interface CronFields {
   readonly type: "fields";
@@ -32,7 +33,7 @@ const isAny = (field: string): boolean => field === "*" || field === "?";
 /** Throws an Error that says what is wrong. */
 export function parseCron(text: string): CronSchedule {
   const trimmed = text.trim();
-  if (trimmed.startsWith("@every ")) return { type: "every", ms: parseDuration(trimmed.slice("@every ".length)) };
+  if (trimmed.startsWith("@every ")) return { type: "every", ms: everyMs(trimmed.slice("@every ".length)) };
   const expanded = trimmed.startsWith("@") ? macros[trimmed] : trimmed;
   if (expanded === undefined) throw new Error(`unrecognized descriptor: ${text}`);
   const fields = expanded.split(/\s+/).filter(Boolean);
@@ -88,13 +89,10 @@ function parseNumber(text: string, { min, names }: Bounds): number {
   return Number(text);
 }
 
-const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
 /** `1h30m` → milliseconds, in whole seconds and at least one. */
-function parseDuration(text: string): number {
-  if (!/^(\d+(\.\d+)?(ms|h|m|s))+$/.test(text)) throw new Error(`failed to parse duration @every ${text}`);
-  let ms = 0;
-  for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|h|m|s)/g)) ms += Number(number) * unitMs[unit!]!;
+function everyMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new Error(`failed to parse duration @every ${text}`);
   return Math.max(1000, Math.floor(ms / 1000) * 1000);
 }
 

@@ -29,3 +29,22 @@ export function ageOf(timestamp: string | undefined, now: number): string {
   const at = parseTime(timestamp);
   return Number.isNaN(at) ? "<unknown>" : formatAge(now - at);
 }
+
+const unitMs: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6,
+};
+
+/** `1h30m` → milliseconds; undefined when it is no duration without a sign. */
+export function parseDuration(text: string): number | undefined {
+  if (text === "0") return 0;
+  if (!/^((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|h|m|s))+$/.test(text)) return undefined;
+  let ms = 0;
+  for (const [, number, unit] of text.matchAll(/([\d.]+)(ns|us|µs|ms|h|m|s)/g)) ms += Number(number) * unitMs[unit!]!;
+  return ms;
+}

@@ -3,7 +3,8 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
-import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "../../machinery/errors.ts";
+import { badRequest, requestEntityTooLarge, tooManyRequests, unsupportedMediaType } from "../../machinery/errors.ts";
+import type { EdgeRequest } from "./exchange.ts";
 
 import type { YamlResult } from "./yaml-worker.ts";
 
@@ -12,14 +13,50 @@ const maxBodyBytes = 3 * 1024 * 1024;
 /** Deeper documents are refused, as recursive code works on them later. */
 const maxDepth = 500;
 
+/** All bodies that are held at one time; beyond that, clients are asked to come back. */
+const maxHeldBytes = 512 * 1024 * 1024;
+let heldBytes = 0;
+interface HeldBody {
+  readonly bytes: Promise<Buffer>;
+  size: number;
+  isReleased: boolean;
+}
+const held = new WeakMap<Readable, HeldBody>();
+
+/** Reads the body and keeps it for `readBody` until `releaseBody`. Throws RequestEntityTooLarge, TooManyRequests. */
+export async function prefetchBody({ body, headers }: Pick<EdgeRequest, "body" | "headers">): Promise<void> {
+  if (heldBytes > maxHeldBytes)
+    throw tooManyRequests("too many bytes of requests are waiting, please try again later", 1);
+  const count = (bytes: number) => {
+    if (entry.isReleased) return;
+    entry.size += bytes;
+    heldBytes += bytes;
+  };
+  const entry: HeldBody = { bytes: collect(body, headers["content-length"], count), size: 0, isReleased: false };
+  held.set(body, entry);
+  await entry.bytes;
+}
+
+export function releaseBody(stream: Readable): void {
+  const entry = held.get(stream);
+  if (!entry) return;
+  held.delete(stream);
+  heldBytes -= entry.size;
+  entry.isReleased = true;
+}
+
 /** The whole body. Throws RequestEntityTooLarge. */
-export async function readBody(stream: Readable, declaredLength?: string): Promise<Buffer> {
+export const readBody = (stream: Readable, declaredLength?: string): Promise<Buffer> =>
+  held.get(stream)?.bytes ?? collect(stream, declaredLength);
+
+async function collect(stream: Readable, declaredLength?: string, onBytes?: (bytes: number) => void): Promise<Buffer> {
   if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
   // The stream must outlive a refusal: the answer goes out on the same one.
   for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
+    onBytes?.(chunk.length);
     if (size > maxBodyBytes) throw tooLarge();
     chunks.push(chunk);
   }

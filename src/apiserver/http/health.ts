@@ -51,6 +51,11 @@ export function answerPath(services: EdgeServices, request: EdgeRequest): EdgeRe
   if (path === "/") return jsonResponse({ paths: rootPaths });
   const row = rows[path];
   if (row) return row(services, request);
+  const table = /^\/debug\/api_priority_and_fairness\/(\w+)$/.exec(path);
+  if (table) {
+    const text = services.flow.dump(table[1]!, isTrue(request.query.get("includeRequestDetails")));
+    return text === undefined ? undefined : textResponse(text);
+  }
   const match = /^\/(livez|readyz|healthz)(?:\/([\w-]+))?$/.exec(path);
   return match ? health(services, match[1]!, match[2], request) : undefined;
 }
@@ -59,6 +64,9 @@ const rootPaths = [
   "/.well-known/openid-configuration",
   "/api",
   "/apis",
+  "/debug/api_priority_and_fairness/dump_priority_levels",
+  "/debug/api_priority_and_fairness/dump_queues",
+  "/debug/api_priority_and_fairness/dump_requests",
   "/debug/pprof",
   "/healthz",
   "/livez",

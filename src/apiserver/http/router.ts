@@ -5,7 +5,7 @@ import { impersonate } from "../auth/impersonate.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
-import { StatusError, statusError, tooManyRequests } from "../../machinery/errors.ts";
+import { StatusError, statusError } from "../../machinery/errors.ts";
 import type { Attributes, Authorizer, RequestContext, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
 import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
@@ -17,6 +17,7 @@ import {
   type EdgeResponse,
   type Outcome,
 } from "./exchange.ts";
+import { passGate, withHeaders } from "./gate.ts";
 import { answerPath } from "./health.ts";
 import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
@@ -45,9 +46,6 @@ export interface RouterOptions {
   readonly aggregation?: Aggregation | undefined;
 }
 
-/** Requests worked on at once; more are asked to come back, so that memory stays bounded. Health checks always pass. */
-const maxInflight = 2000;
-
 export type Router = (request: EdgeRequest) => Promise<Outcome>;
 
 export function createRouter(options: RouterOptions): Router {
@@ -60,20 +58,21 @@ export function createRouter(options: RouterOptions): Router {
     let info: RequestInfo | undefined;
     let outcome: Outcome;
     const warnings: string[] = [];
+    const headers: Record<string, string> = {};
     try {
-      if (services.metrics.inflight > maxInflight && !request.path.endsWith("z")) {
-        throw tooManyRequests("too many requests, please try again later.", 1);
-      }
       info = parseRequest(request.method, request.path, request.query);
       const caller = await authenticate(request, services.authentication);
       const user = await impersonate(caller, request.headers, services.api.authorizer);
       await prepareAccess(services.api.authorizer, info, user);
       const remote = options.aggregation?.find(request.path);
-      outcome = remote
-        ? await answerRemote(options, request, info, user, remote)
-        : info.type === "resource"
-          ? await answerObjects(options, discovery, { services, request, info, user }, warnings)
-          : await answerOther(options, discovery, request, info.verb, user);
+      const asked = info;
+      const answer = () =>
+        remote
+          ? answerRemote(options, request, asked, user, remote)
+          : asked.type === "resource"
+            ? answerObjects(options, discovery, { services, request, info: asked, user }, warnings)
+            : answerOther(options, discovery, request, asked.verb, user);
+      outcome = await passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
       if (outcome !== upgraded) outcome = await compressed(request, withWarnings(outcome, warnings));
     } catch (error) {
       if (!(error instanceof StatusError)) {
@@ -81,6 +80,7 @@ export function createRouter(options: RouterOptions): Router {
       }
       outcome = withWarnings(errorResponse(error, request.headers.accept), warnings);
     }
+    outcome = withHeaders(outcome, headers);
     const code = outcome === upgraded ? 101 : outcome.status;
     const labels = labelsOf(services, info);
     services.metrics.requestDone(labels, code, (performance.now() - started) / 1000, mutating);

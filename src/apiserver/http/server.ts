@@ -12,6 +12,10 @@ import { startAggregation } from "../aggregation/aggregation.ts";
 import { createOpenApi } from "../openapi/documents.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
+import { createFlowControl } from "../flowcontrol/flow-control.ts";
+import { realLoop } from "../flowcontrol/dispatcher.ts";
+import { keepFlowObjects } from "../flowcontrol/keeper.ts";
+import { createLifecycle } from "./lifecycle.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 import type { EdgeServices } from "./services.ts";
@@ -38,6 +42,10 @@ export interface ApiServerOptions {
   readonly version: string;
   /** Names of what is not ready yet, for /readyz; the server itself is ready once it listens. */
   readonly notReady?: () => readonly string[];
+  /** Requests that may run at once: reads and, on top, writes. Priority levels share the sum. */
+  readonly maxRequestsInflight?: number | undefined;
+  readonly maxMutatingRequestsInflight?: number | undefined;
+  readonly requestTimeoutMs?: number | undefined;
 }
 
 export interface ApiServer {
@@ -105,6 +113,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
 function servicesOf(options: ApiServerOptions): EdgeServices {
   const { api, store, kinds, client, nodes, tokens, clock, log, version } = options;
+  const { maxRequestsInflight = 400, maxMutatingRequestsInflight = 200, requestTimeoutMs = 60_000 } = options;
+  const lifecycle = createLifecycle(clock);
+  const seats = maxRequestsInflight + maxMutatingRequestsInflight;
+  const flow = createFlowControl({ store, clock, loop: realLoop, seats });
+  const metrics = createMetrics(store, clock.now() / 1000);
+  metrics.addSource(flow.metrics);
+  keepFlowObjects({
+    client: client.as("api-priority-and-fairness-config-producer-v1"),
+    clock,
+    log,
+    signal: options.signal,
+  });
   return {
     api,
     store,
@@ -116,8 +136,11 @@ function servicesOf(options: ApiServerOptions): EdgeServices {
     clock,
     log,
     version,
-    metrics: createMetrics(store, clock.now() / 1000),
+    metrics,
+    flow,
+    lifecycle,
+    requestTimeoutMs,
     random: Math.random,
-    notReady: options.notReady ?? (() => []),
+    notReady: () => [...(options.notReady?.() ?? []), ...(lifecycle.isEnding ? ["shutdown"] : [])],
   };
 }

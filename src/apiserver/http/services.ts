@@ -7,6 +7,8 @@ import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import type { Authentication } from "../auth/authenticate.ts";
 import type { Api, TokenIssuer } from "../types.ts";
+import type { FlowControl } from "../flowcontrol/flow-control.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface EdgeServices {
@@ -22,6 +24,10 @@ export interface EdgeServices {
   /** Knarr's own version, for /version. */
   readonly version: string;
   readonly metrics: Metrics;
+  readonly flow: FlowControl;
+  readonly lifecycle: Lifecycle;
+  /** Requests that are not long-running end after this. */
+  readonly requestTimeoutMs: number;
   /** 0 ≤ x < 1, for spreading timeouts. */
   readonly random: () => number;
   /** Empty when ready, else what is still missing; for /readyz. */

@@ -9,6 +9,9 @@ import { usageResources } from "../streaming/usage.ts";
 import { testApi } from "../testing.ts";
 import type { TokenIssuer } from "../types.ts";
 import { upgraded, type BodySink, type EdgeRequest } from "./exchange.ts";
+import { createFlowControl } from "../flowcontrol/flow-control.ts";
+import { realLoop } from "../flowcontrol/dispatcher.ts";
+import { createLifecycle } from "./lifecycle.ts";
 import { createMetrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
 
@@ -39,6 +42,7 @@ const noTokens: TokenIssuer = {
 /** A router over a bootstrapped API in memory, and a way to ask it. The administrator asks unless `peer` says else. */
 export async function testRouter(options: { nodes?: (name: string) => NodeConnection | undefined } = {}) {
   const { store, kinds, api, client, clock } = await testApi();
+  const lifecycle = createLifecycle(clock);
   const services = {
     api,
     store,
@@ -51,6 +55,9 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     log: silentLogger,
     version: "test",
     metrics: createMetrics(store, 0),
+    flow: createFlowControl({ store, clock, loop: realLoop, seats: 600 }),
+    lifecycle,
+    requestTimeoutMs: 60_000,
     random: () => 0,
     notReady: () => [],
   };
@@ -64,7 +71,7 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     const text = bytes.toString("utf8");
     return { status, headers, bytes, text, json: () => JSON.parse(text) };
   };
-  return { ask, router, store, api, kinds, client };
+  return { ask, router, store, api, kinds, client, lifecycle };
 }
 
 export function edgeRequest(method: string, target: string, { headers = {}, body, peer }: TestRequest): EdgeRequest {

@@ -5,6 +5,7 @@ import { formatTime } from "../../machinery/clock.ts";
 import type { KubeObject, NewObject } from "../../machinery/object.ts";
 import type { Store, Write } from "../../store/store.ts";
 import { contentsOf } from "../admission/namespace-contents.ts";
+import { flowObjects } from "../flowcontrol/bootstrap-objects.ts";
 import { addressRange, numberToAddress } from "../services/ranges.ts";
 import { defaultRoles, reconciled } from "./default-roles.ts";
 
@@ -48,6 +49,7 @@ function plan({ store, clock, rootCaPem, serviceCidr, endpoint }: BootstrapOptio
   for (const object of [...priorityClasses, serviceCidrObject(serviceCidr), kubernetesService(serviceCidr)]) {
     create(object);
   }
+  for (const object of flowObjects(now)) create(object);
   for (const role of defaultRoles()) writes.push(...catchUp(store, role, now));
   if (endpoint) writes.push(...endpointWrites(store, endpoint, now));
   return writes;
@@ -74,6 +76,8 @@ const collections: Readonly<Record<string, string>> = {
   RoleBinding: "rbac.authorization.k8s.io/rolebindings",
   PriorityClass: "scheduling.k8s.io/priorityclasses",
   ServiceCIDR: "networking.k8s.io/servicecidrs",
+  FlowSchema: "flowcontrol.apiserver.k8s.io/flowschemas",
+  PriorityLevelConfiguration: "flowcontrol.apiserver.k8s.io/prioritylevelconfigurations",
 };
 
 function complete(object: NewObject, now: number): KubeObject {

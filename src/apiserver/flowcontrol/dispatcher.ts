@@ -1,0 +1,294 @@
+// Lets requests run: each within the seats of its priority level, and all of them in turns of the one main thread, so that
+// whoever sends most does not decide who is served. Follows kubernetes v1.36
+// staging/src/k8s.io/apiserver/pkg/util/flowcontrol/apf_controller.go (levels, lending); the turns are our own.
+import type { Clock } from "../../machinery/clock.ts";
+import { tooManyRequests } from "../../machinery/errors.ts";
+import { QueueSet, type FlowRequest, type QueueSetLimits } from "./queue-set.ts";
+import { allotSeats, type SeatBounds } from "./seats.ts";
+import { countRefused, countWait, type Tally } from "./tally.ts";
+
+export interface LevelSettings {
+  readonly name: string;
+  readonly isExempt: boolean;
+  readonly bounds: SeatBounds;
+  readonly queuing?: QueueSetLimits["queuing"];
+}
+
+/** A priority level as it runs. */
+export interface Level {
+  readonly settings: LevelSettings;
+  readonly set: QueueSet;
+  /** Gone from the configuration; it ends with its last request. */
+  readonly isQuiescing: boolean;
+  /** Seats wanted since the last adjustment, and the slowly falling memory of it. */
+  readonly demand: { readonly high: number; readonly smooth: number };
+}
+
+interface RunningLevel extends Level {
+  settings: LevelSettings;
+  isQuiescing: boolean;
+  demand: { high: number; smooth: number };
+  /** Virtual time of the main thread at which the level is served next. */
+  next: number;
+}
+
+/** The event loop, so that tests can hold it. */
+export interface Loop {
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  /** In the next turn of the loop, after input was read. */
+  soon(callback: () => void): void;
+  /** When everything that can go on without input has gone on. */
+  settled(callback: () => void): void;
+}
+
+export const realLoop: Loop = {
+  now: () => performance.now(),
+  soon: (callback) => void setImmediate(callback),
+  settled: (callback) => queueMicrotask(() => process.nextTick(callback)),
+};
+
+/** What a request brings along; `details` are for the dumps. */
+export interface FlowCall {
+  readonly level: string;
+  readonly flow: string;
+  readonly width: number;
+  readonly tally: Tally;
+  readonly details: unknown;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone: () => boolean;
+  /** The request must have started by then, in milliseconds of the loop's clock. */
+  readonly startBy: number;
+}
+
+/** The right to run; whoever has it gives it back, once. */
+export interface Ticket {
+  release(): void;
+}
+
+interface Waiting {
+  readonly call: FlowCall;
+  readonly level: RunningLevel;
+  readonly start: (ticket: Ticket) => void;
+  readonly refuse: (error: Error) => void;
+}
+
+/** Work of one turn; then input is read again and others may have come. */
+const turnMs = 1;
+/** How often seats are lent anew while requests come; sooner when one has to wait for a seat. */
+const adjustMs = 10_000;
+const adjustSoonMs = 1000;
+/** What remains of a peak after each adjustment period. */
+const memory = 0.977;
+const sweepMs = 1000;
+/** Thread time of a request that was not measured. */
+const usualThreadMs = 0.3;
+
+export class Dispatcher {
+  readonly #loop: Loop;
+  readonly #clock: Clock;
+  readonly #total: number;
+  readonly #levels = new Map<string, RunningLevel>();
+  readonly #waiting = new Map<FlowRequest, Waiting>();
+  readonly #executing = new Map<FlowRequest, FlowCall>();
+  #turn = 0;
+  #turnStartedAt = Number.NEGATIVE_INFINITY;
+  #turnOpen = false;
+  #pumping = false;
+  #sweeping = false;
+  #virtual = 0;
+  #adjustedAt: number;
+
+  /** `seats` is what all limited levels share. */
+  constructor({ loop, clock, seats }: { loop: Loop; clock: Clock; seats: number }) {
+    this.#loop = loop;
+    this.#clock = clock;
+    this.#total = seats;
+    this.#adjustedAt = loop.now();
+  }
+
+  get levels(): Iterable<Level> {
+    return this.#levels.values();
+  }
+
+  /** Requests that run or wait, with what they brought along. */
+  *requests(): Iterable<{ readonly request: FlowRequest; readonly call: FlowCall }> {
+    for (const [request, call] of this.#executing) yield { request, call };
+    for (const [request, { call }] of this.#waiting) yield { request, call };
+  }
+
+  configure(settings: readonly LevelSettings[]): void {
+    for (const level of this.#levels.values()) level.isQuiescing = true;
+    for (const row of settings) {
+      const limits = limitsOf(row, row.bounds.nominal);
+      const level = this.#levels.get(row.name);
+      if (level) {
+        level.settings = row;
+        level.isQuiescing = false;
+        level.set.limits = limits;
+      } else {
+        const fresh = { settings: row, set: new QueueSet(limits), isQuiescing: false, demand: { high: 0, smooth: 0 } };
+        this.#levels.set(row.name, { ...fresh, next: this.#virtual });
+      }
+    }
+    this.#adjust(this.#loop.now());
+  }
+
+  /** Returns at once when nothing stands against it. Throws, or rejects, with TooManyRequests. */
+  admit(call: FlowCall): Ticket | Promise<Ticket> {
+    const { loop, level } = { loop: this.#loop, level: this.#levels.get(call.level)! };
+    const now = loop.now();
+    if (now - this.#adjustedAt >= adjustMs) this.#adjust(now);
+    this.#openTurn(now);
+    const { set, settings } = level;
+    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < turnMs && set.isFree(call.width));
+    if (set.waiting === 0) level.next = Math.max(level.next, this.#virtual);
+    const request = set.enqueue(call.flow, call.width, now);
+    if (typeof request === "string") throw refused(call, request);
+    level.demand.high = Math.max(level.demand.high, set.seatsInUse + set.seatsWaiting);
+    if (free) return this.#start(level, set.dispatch(now)!, call, now);
+    call.tally.waiting++;
+    const waiting = new Promise<Ticket>((start, refuse) => {
+      this.#waiting.set(request, { call, level, start, refuse });
+    });
+    if (!set.canDispatch && now - this.#adjustedAt >= adjustSoonMs) this.#adjust(now);
+    this.#wake();
+    this.#sweepLater();
+    return waiting;
+  }
+
+  #openTurn(now: number): void {
+    if (this.#turnOpen) return;
+    this.#turnOpen = true;
+    this.#turn++;
+    this.#turnStartedAt = now;
+    this.#loop.soon(() => (this.#turnOpen = false));
+  }
+
+  #start(level: RunningLevel, request: FlowRequest, call: FlowCall, now: number): Ticket {
+    const { tally } = call;
+    this.#executing.set(request, call);
+    tally.executing++;
+    tally.dispatched++;
+    countWait(tally.served, (now - request.arrivedAt) / 1000);
+    const turn = this.#turn;
+    let released = false;
+    return {
+      release: () => {
+        if (released) return;
+        released = true;
+        const end = this.#loop.now();
+        if (request.threadMs === 0) request.threadMs = turn === this.#turn ? end - now : usualThreadMs;
+        tally.executing--;
+        this.#executing.delete(request);
+        level.set.finish(request, end);
+        if (level.set.waiting > 0) this.#wake();
+        else if (level.isQuiescing && level.set.executing === 0) this.#levels.delete(level.settings.name);
+      },
+    };
+  }
+
+  /** Serves those who wait in the next turns, as long as some could run. */
+  #wake(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    this.#loop.soon(() => this.#pump());
+  }
+
+  #pump(): void {
+    this.#turn++;
+    this.#turnStartedAt = this.#loop.now();
+    this.#step();
+  }
+
+  #step(): void {
+    const now = this.#loop.now();
+    const level = this.#nextLevel();
+    if (!level) {
+      this.#pumping = false;
+      return;
+    }
+    if (now - this.#turnStartedAt >= turnMs) return this.#loop.soon(() => this.#pump());
+    const request = level.set.dispatch(now)!;
+    const waiting = this.#waiting.get(request)!;
+    this.#waiting.delete(request);
+    waiting.call.tally.waiting--;
+    this.#virtual = Math.max(this.#virtual, level.next);
+    const ticket = this.#start(level, request, waiting.call, now);
+    if (waiting.call.isGone()) {
+      countRefused(waiting.call.tally, "cancelled");
+      ticket.release();
+      waiting.refuse(tooManyRequests("the client is gone", 1));
+      return this.#loop.settled(() => this.#step());
+    }
+    waiting.start(ticket);
+    this.#loop.settled(() => {
+      const used = this.#loop.now() - now;
+      request.threadMs = Math.max(request.threadMs, used);
+      level.next += used / Math.max(1, level.settings.bounds.nominal);
+      this.#step();
+    });
+  }
+
+  /** Levels get the thread in proportion to their shares. */
+  #nextLevel(): RunningLevel | undefined {
+    let best: RunningLevel | undefined;
+    for (const level of this.#levels.values()) {
+      if (level.set.waiting === 0 || (best && level.next >= best.next)) continue;
+      if (level.set.canDispatch) best = level;
+    }
+    return best;
+  }
+
+  #sweepLater(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#clock.after(sweepMs, () => {
+      this.#sweeping = false;
+      this.#sweep(this.#loop.now());
+      if (this.#waiting.size > 0) this.#sweepLater();
+    });
+  }
+
+  #sweep(now: number): void {
+    for (const [request, { call, level, refuse }] of this.#waiting) {
+      if (call.startBy > now || !level.set.remove(request)) continue;
+      this.#waiting.delete(request);
+      call.tally.waiting--;
+      countWait(call.tally.given, (now - request.arrivedAt) / 1000);
+      refuse(refused(call, "time-out"));
+    }
+  }
+
+  #adjust(now: number): void {
+    const periods = (now - this.#adjustedAt) / adjustMs;
+    this.#adjustedAt = now;
+    const limited: RunningLevel[] = [];
+    for (const level of this.#levels.values()) {
+      const { set, demand, settings } = level;
+      if (level.isQuiescing && set.waiting === 0 && set.executing === 0) this.#levels.delete(settings.name);
+      if (settings.isExempt) continue;
+      demand.smooth = Math.max(demand.high, demand.smooth * memory ** periods);
+      limited.push(level);
+    }
+    const seats = allotSeats(
+      limited.map(({ settings, demand }) => ({ bounds: settings.bounds, demand })),
+      this.#total,
+    );
+    for (const [i, level] of limited.entries()) {
+      level.set.limits = limitsOf(level.settings, seats[i]!);
+      level.demand.high = level.set.seatsInUse + level.set.seatsWaiting;
+      if (level.set.canDispatch) this.#wake();
+    }
+  }
+}
+
+const limitsOf = ({ isExempt, queuing }: LevelSettings, seats: number): QueueSetLimits => ({
+  seats: isExempt ? Number.POSITIVE_INFINITY : seats,
+  ...(queuing ? { queuing } : {}),
+});
+
+function refused({ tally }: FlowCall, reason: string): Error {
+  countRefused(tally, reason);
+  return tooManyRequests("too many requests, please try again later", 1);
+}

@@ -1,0 +1,225 @@
+// The waiting and running requests of one priority level: shuffle-sharded queues, dispatched fairly by virtual time.
+// Follows kubernetes v1.36 staging/src/k8s.io/apiserver/pkg/util/flowcontrol/fairqueuing (queues, hands, seats), with a
+// virtual clock that follows what was dispatched (start-time fair queueing) instead of real time: how fast one thread
+// serves is not known beforehand.
+import { hash } from "node:crypto";
+
+export interface Queuing {
+  readonly queues: number;
+  readonly handSize: number;
+  readonly queueLengthLimit: number;
+}
+
+export interface QueueSetLimits {
+  /** Seats that may be taken at once; infinite for exempt levels. */
+  readonly seats: number;
+  /** Absent: what finds no seat is refused. */
+  readonly queuing?: Queuing;
+}
+
+/** One request from its arrival until `finish` or `remove`. */
+export interface FlowRequest {
+  readonly flow: string;
+  /** Seats it takes while it runs. */
+  readonly width: number;
+  readonly arrivedAt: number;
+  readonly queue: Queue;
+  /** Times are milliseconds of a monotonic clock; undefined while it waits. */
+  startedAt?: number;
+  /** Milliseconds of the main thread that it has used, as far as they were measured. */
+  threadMs: number;
+}
+
+export interface Queue {
+  readonly index: number;
+  /** Virtual time at which its next request may start. */
+  next: number;
+  readonly waiting: FlowRequest[];
+  seatsWaiting: number;
+  executing: number;
+  seatsInUse: number;
+}
+
+export type Refusal = "queue-full" | "concurrency-limit";
+
+/** What a request is taken to cost until it is done; the difference is settled then. */
+const expectedMs = 0.5;
+
+/** The queues that a flow may wait in, always the same ones, all different. */
+export function dealHand(flow: string, { queues, handSize }: Queuing): readonly number[] {
+  let entropy = hash("sha256", flow, "buffer").readBigUInt64BE();
+  const dealt: number[] = [];
+  const hand: number[] = [];
+  for (let i = 0; i < Math.min(handSize, queues); i++) {
+    const left = BigInt(queues - i);
+    let card = Number(entropy % left);
+    entropy /= left;
+    for (const earlier of dealt) if (card >= earlier) card++;
+    hand.push(card);
+    dealt.push(card);
+    dealt.sort((a, b) => a - b);
+  }
+  return hand;
+}
+
+export class QueueSet {
+  #limits: QueueSetLimits;
+  /** Those with requests, and those that have had more than their share; the order is that of the last service. */
+  readonly #queues = new Map<number, Queue>();
+  readonly #hands = new Map<string, readonly number[]>();
+  #virtual = 0;
+  waiting = 0;
+  seatsWaiting = 0;
+  executing = 0;
+  seatsInUse = 0;
+
+  constructor(limits: QueueSetLimits) {
+    this.#limits = limits;
+  }
+
+  get limits(): QueueSetLimits {
+    return this.#limits;
+  }
+
+  /** Requests that wait stay in their queues, also when there are fewer queues now. */
+  set limits(limits: QueueSetLimits) {
+    const { queues, handSize } = limits.queuing ?? {};
+    const old = this.#limits.queuing;
+    if (queues !== old?.queues || handSize !== old?.handSize) this.#hands.clear();
+    this.#limits = limits;
+  }
+
+  get queues(): Iterable<Queue> {
+    return this.#queues.values();
+  }
+
+  /** Puts a request into a queue of its flow; a string when there is no room for it. */
+  enqueue(flow: string, width: number, now: number): FlowRequest | Refusal {
+    const queue = this.#limits.queuing ? this.#shortest(this.#hand(flow, this.#limits.queuing)) : this.#queue(0);
+    const refusal = this.#refusal(queue, width);
+    if (refusal) return refusal;
+    const request: FlowRequest = { flow, width, arrivedAt: now, queue, threadMs: 0 };
+    this.#queues.set(queue.index, queue);
+    // Time in which it asked for nothing is not saved up.
+    if (queue.waiting.length === 0) queue.next = Math.max(queue.next, this.#virtual);
+    queue.waiting.push(request);
+    queue.seatsWaiting += width;
+    this.waiting++;
+    this.seatsWaiting += width;
+    return request;
+  }
+
+  #refusal(queue: Queue, width: number): Refusal | undefined {
+    const { seats, queuing } = this.#limits;
+    if (queuing) return queue.waiting.length >= queuing.queueLengthLimit ? "queue-full" : undefined;
+    const taken = this.seatsInUse + this.seatsWaiting;
+    return taken > 0 && taken + width > seats ? "concurrency-limit" : undefined;
+  }
+
+  /** The request whose turn it is, with its seats taken; undefined when none waits or the seats do not suffice. */
+  dispatch(now: number): FlowRequest | undefined {
+    const queue = this.#nextQueue();
+    const request = queue?.waiting[0];
+    // The widest must not starve: nobody overtakes it within the level.
+    if (!queue || !request || !this.#fits(request.width)) return undefined;
+    queue.waiting.shift();
+    this.#leave(queue, request);
+    this.#virtual = Math.max(this.#virtual, queue.next);
+    queue.next += expectedMs;
+    queue.executing++;
+    queue.seatsInUse += request.width;
+    this.executing++;
+    this.seatsInUse += request.width;
+    request.startedAt = now;
+    // To the end of the map: among equals the one served longest ago is next.
+    this.#queues.delete(queue.index);
+    this.#queues.set(queue.index, queue);
+    return request;
+  }
+
+  /** Whether a request that comes now could start at once. */
+  isFree(width: number): boolean {
+    return this.waiting === 0 && this.#fits(width);
+  }
+
+  get canDispatch(): boolean {
+    const request = this.waiting > 0 ? this.#nextQueue()?.waiting[0] : undefined;
+    return request !== undefined && this.#fits(request.width);
+  }
+
+  /** A waiting request goes away; false when it no longer waits. */
+  remove(request: FlowRequest): boolean {
+    const at = request.startedAt === undefined ? request.queue.waiting.indexOf(request) : -1;
+    if (at < 0) return false;
+    request.queue.waiting.splice(at, 1);
+    this.#leave(request.queue, request);
+    this.#tidy(request.queue);
+    return true;
+  }
+
+  /** A running request is done: its seats are free, its flow is charged what it really took. */
+  finish(request: FlowRequest, now: number): void {
+    const { queue, width } = request;
+    const seatMs = (width * (now - request.startedAt!)) / this.#limits.seats;
+    // The scarcer of the two: the one thread, or the seats.
+    queue.next += Math.max(request.threadMs, seatMs) - expectedMs;
+    queue.executing--;
+    queue.seatsInUse -= width;
+    this.executing--;
+    this.seatsInUse -= width;
+    this.#tidy(queue);
+  }
+
+  #fits(width: number): boolean {
+    return this.seatsInUse + width <= this.#limits.seats || this.executing === 0;
+  }
+
+  #leave(queue: Queue, { width }: FlowRequest): void {
+    queue.seatsWaiting -= width;
+    this.waiting--;
+    this.seatsWaiting -= width;
+  }
+
+  /** Idle queues are forgotten once the others have caught up with them. */
+  #tidy(queue: Queue): void {
+    if (this.waiting === 0 && this.executing === 0) this.#queues.clear();
+    else if (isIdle(queue) && queue.next <= this.#virtual) this.#queues.delete(queue.index);
+  }
+
+  #nextQueue(): Queue | undefined {
+    let best: Queue | undefined;
+    for (const queue of this.#queues.values()) {
+      if (queue.waiting.length > 0) {
+        if (!best || queue.next < best.next) best = queue;
+      } else if (isIdle(queue)) this.#tidy(queue);
+    }
+    return best;
+  }
+
+  #queue(index: number): Queue {
+    const fresh = () => ({ index, next: 0, waiting: [], seatsWaiting: 0, executing: 0, seatsInUse: 0 });
+    return this.#queues.get(index) ?? fresh();
+  }
+
+  #shortest(hand: readonly number[]): Queue {
+    let best: Queue | undefined;
+    const load = (queue: Queue) => queue.seatsWaiting + queue.seatsInUse;
+    for (const index of hand) {
+      const queue = this.#queue(index);
+      if (!best || load(queue) < load(best)) best = queue;
+      if (load(best) === 0) break;
+    }
+    return best!;
+  }
+
+  #hand(flow: string, queuing: Queuing): readonly number[] {
+    let hand = this.#hands.get(flow);
+    if (!hand) {
+      if (this.#hands.size >= 4096) this.#hands.clear();
+      this.#hands.set(flow, (hand = dealHand(flow, queuing)));
+    }
+    return hand;
+  }
+}
+
+const isIdle = ({ waiting, executing }: Queue): boolean => waiting.length === 0 && executing === 0;

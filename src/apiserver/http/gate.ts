@@ -1,0 +1,86 @@
+// What every request passes before it is answered: the end of the server, its time limit, priority and fairness.
+// Follows kubernetes v1.36 staging/src/k8s.io/apiserver/pkg/endpoints/filters/request_deadline.go (timeout parameter).
+import type { Clock } from "../../machinery/clock.ts";
+import { parseDuration } from "../../machinery/duration.ts";
+import { badRequest, statusError } from "../../machinery/errors.ts";
+import { isLongRunning } from "../flowcontrol/flow-control.ts";
+import type { UserInfo } from "../types.ts";
+import { prefetchBody, releaseBody } from "./body.ts";
+import { upgraded, type EdgeRequest, type Outcome } from "./exchange.ts";
+import type { RequestInfo } from "./request-info.ts";
+import type { EdgeServices } from "./services.ts";
+
+export interface GatedRequest {
+  readonly request: EdgeRequest;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  /** The body goes elsewhere as it comes. */
+  readonly streamsBody: boolean;
+}
+
+const bodyMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/** Answers when it may; `headers` gets what the response has to carry. Throws StatusError. */
+export async function passGate(
+  services: EdgeServices,
+  gated: GatedRequest,
+  headers: Record<string, string>,
+  answer: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const { request, info } = gated;
+  const endless = isLongRunning(info);
+  if (endless && info.verb !== "watch") return answer();
+  const leave = services.lifecycle.enter();
+  try {
+    const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
+    const work = serve(services, gated, headers, answer, performance.now() + limitMs);
+    return await (endless ? work : within(work, limitMs, services.clock));
+  } finally {
+    leave();
+    releaseBody(request.body);
+  }
+}
+
+async function serve(
+  { flow }: EdgeServices,
+  { request, info, user, streamsBody }: GatedRequest,
+  headers: Record<string, string>,
+  answer: () => Promise<Outcome>,
+  deadline: number,
+): Promise<Outcome> {
+  // Read before a seat is taken, so that those who send slowly keep nobody waiting.
+  if (!streamsBody && info.type === "resource" && bodyMethods.has(request.method)) await prefetchBody(request);
+  const place = flow.place(user, info);
+  Object.assign(headers, place.headers);
+  const admitted = flow.admit(place, { user, info, request }, deadline);
+  const ticket = admitted instanceof Promise ? await admitted : admitted;
+  try {
+    return await answer();
+  } finally {
+    ticket.release();
+  }
+}
+
+/** Rejects with Timeout after the limit; the work itself goes on to its end. */
+function within(work: Promise<Outcome>, limitMs: number, clock: Clock): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limitMs, () =>
+      reject(statusError("Timeout", "Timeout: request did not complete within the allotted timeout")),
+    );
+    work.then(resolve, reject).finally(cancel);
+  });
+}
+
+/** Milliseconds that the client gives, at most the server's own limit. */
+function timeLimit(request: EdgeRequest, most: number): number {
+  if (request.search === "") return most;
+  const asked = request.query.get("timeout");
+  if (!asked) return most;
+  const ms = parseDuration(asked);
+  if (ms === undefined) throw badRequest(`invalid timeout specified in the request URL - ${JSON.stringify(asked)}`);
+  return ms > 0 && ms < most ? ms : most;
+}
+
+/** The response with further headers. */
+export const withHeaders = (outcome: Outcome, headers: Readonly<Record<string, string>>): Outcome =>
+  outcome === upgraded ? outcome : { ...outcome, headers: { ...outcome.headers, ...headers } };
