@@ -87,6 +87,11 @@ export interface Kind<T extends KubeObject = KubeObject> {
   };
   /** Set for kinds that CustomResourceDefinitions add: what the schema table tells about all others. */
   readonly custom?: CustomResource<T>;
+  /**
+   * Set for kinds of which there are many that are alike. Parts of a draft that equal those of its last version or its
+   * sibling become those very parts before it is validated: nobody writes to them from then on.
+   */
+  readonly manyAlike?: boolean;
   /** Put on an object when its deletion begins; whoever takes it off has done what must be done before it goes. */
   readonly cleanupFinalizer?: string;
 
@@ -98,8 +103,11 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly prepareForCreate?: (draft: T) => void;
   /** The same for update through the main resource; `old` is the stored object. Status is already kept by then. */
   readonly prepareForUpdate?: (draft: T, old: T) => void;
-  /** Everything wrong with a new object, metadata aside (the server checks that for all kinds). */
-  readonly validate?: (object: T) => readonly FieldError[];
+  /**
+   * Everything wrong with a new object, metadata aside (the server checks that for all kinds). Of `known`, an object that
+   * was found good before, the parts that are the very same need no second look.
+   */
+  readonly validate?: (object: T, known?: T) => readonly FieldError[];
   /** What is wrong with the change itself (immutable fields); `validate` runs as well. */
   readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];
   /** What is wrong with a change through a special subresource, by its name; `validate` runs as well. */

@@ -78,16 +78,19 @@ export interface Decoded {
   readonly unknownFields: readonly string[];
 }
 
-/** Checks and normalises a JSON value against a type. The input is not written to. Throws when the type is unknown. */
+/**
+ * Checks and normalises a JSON value against a type. The input is not written to. Parts that `known`, an object decoded
+ * before, has at the same place are left alone. Throws when the type is unknown.
+ */
 export function decodeObject(
   value: unknown,
   typeName: string,
-  { unknown }: { readonly unknown: "ignore" | "collect" },
+  { unknown, known }: { readonly unknown: "ignore" | "collect"; readonly known?: unknown },
 ): Decoded {
   const facts = schemaOf(typeName);
   if (!facts) throw new Error(`no type ${typeName} in the schema`);
   const walk: Walk = { path: [], structs: [], errors: [], unknownFields: [], collect: unknown === "collect" };
-  const object = decodeStruct(value, typeName, facts, walk);
+  const object = decodeStruct(value, typeName, facts, walk, known);
   return { object, errors: walk.errors, unknownFields: walk.unknownFields };
 }
 
@@ -99,6 +102,8 @@ interface Walk {
   readonly unknownFields: string[];
   readonly collect: boolean;
 }
+
+type JsonObject = Record<string, unknown>;
 
 const shortName = (typeName: string) => typeName.slice(typeName.lastIndexOf(".") + 1);
 
@@ -129,7 +134,7 @@ const jsonType = (value: unknown): string =>
 function mismatch(walk: Walk, found: string, expected: string): void {
   const fields = walk.path.filter((step) => typeof step === "string" && step[0] !== ".");
   const where = fields.length
-    ? `struct field ${walk.structs.at(-1)}.${fields.join(".")} of type ${expected}`
+    ? `struct field ${shortName(walk.structs.at(-1)!)}.${fields.join(".")} of type ${expected}`
     : `value of type ${expected}`;
   walk.errors.push(`json: cannot unmarshal ${found} into Go ${where}`);
 }
@@ -170,16 +175,24 @@ function isOmitted(value: unknown, facts: FieldFacts, inMetadata: boolean): bool
   return inMetadata && value === "";
 }
 
-function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: Walk): unknown {
+const noParts: JsonObject = {};
+
+const partsOf = (known: unknown): JsonObject =>
+  typeof known === "object" && known !== null ? (known as JsonObject) : noParts;
+
+function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: Walk, known: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     mismatch(walk, value === null ? "null" : jsonType(value), typeName.split(".").slice(-2).join("."));
     return undefined;
   }
-  const input = value as Record<string, unknown>;
+  const input = value as JsonObject;
+  const before = partsOf(known);
   const inMetadata = typeName === "meta.v1.ObjectMeta";
-  let out: Record<string, unknown> | undefined;
-  walk.structs.push(shortName(typeName));
+  let out: JsonObject | undefined;
+  walk.structs.push(typeName);
   for (const key in input) {
+    const part = input[key];
+    if (typeof part === "object" && part !== null && part === before[key]) continue;
     const facts = fieldOf(type, key);
     if (!facts) {
       if (walk.collect) walk.unknownFields.push(pathText(walk, key));
@@ -187,11 +200,10 @@ function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: W
       delete out[key];
       continue;
     }
-    const before = input[key];
     walk.path.push(key);
-    const after = isOmitted(before, facts, inMetadata) ? undefined : decodeValue(before, facts, walk);
+    const after = isOmitted(part, facts, inMetadata) ? undefined : decodeValue(part, facts, walk, before[key]);
     walk.path.pop();
-    if (after === before && after !== undefined) continue;
+    if (after === part && after !== undefined) continue;
     out ??= { ...input };
     if (after === undefined || isOmitted(after, facts, inMetadata)) delete out[key];
     else out[key] = after;
@@ -200,15 +212,15 @@ function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: W
   return out ?? value;
 }
 
-function decodeValue(value: unknown, facts: FieldFacts, walk: Walk): unknown {
+function decodeValue(value: unknown, facts: FieldFacts, walk: Walk, known: unknown): unknown {
   switch (facts.type) {
     case "ref":
-      return decodeStruct(value, facts.ref!, schemaTable()[facts.ref!]!, walk);
+      return decodeStruct(value, facts.ref!, schemaTable()[facts.ref!]!, walk, known);
     case "array":
-      return Array.isArray(value) ? decodeArray(value, facts.items!, walk) : wrongType(walk, value, facts);
+      return Array.isArray(value) ? decodeArray(value, facts.items!, walk, known) : wrongType(walk, value, facts);
     case "map":
       return typeof value === "object" && !Array.isArray(value)
-        ? decodeMap(value as Record<string, unknown>, facts.items!, walk)
+        ? decodeMap(value as JsonObject, facts.items!, walk, known)
         : wrongType(walk, value, facts);
     default:
       return decodeScalar(value, facts, walk);
@@ -238,12 +250,14 @@ function zeroOf(facts: FieldFacts): unknown {
   }
 }
 
-function decodeArray(value: readonly unknown[], items: FieldFacts, walk: Walk): unknown {
+function decodeArray(value: readonly unknown[], items: FieldFacts, walk: Walk, known: unknown): unknown {
+  const parts = Array.isArray(known) ? known : [];
   let out: unknown[] | undefined;
   for (let i = 0; i < value.length; i++) {
     const before = value[i];
+    if (typeof before === "object" && before !== null && before === parts[i]) continue;
     walk.path.push(i);
-    const after = before === null ? zeroOf(items) : decodeValue(before, items, walk);
+    const after = before === null ? zeroOf(items) : decodeValue(before, items, walk, parts[i]);
     walk.path.pop();
     if (after === before) continue;
     out ??= [...value];
@@ -252,8 +266,9 @@ function decodeArray(value: readonly unknown[], items: FieldFacts, walk: Walk): 
   return out ?? value;
 }
 
-function decodeMap(value: Record<string, unknown>, items: FieldFacts, walk: Walk): unknown {
-  let out: Record<string, unknown> | undefined;
+function decodeMap(value: JsonObject, items: FieldFacts, walk: Walk, known: unknown): unknown {
+  const parts = partsOf(known);
+  let out: JsonObject | undefined;
   for (const key in value) {
     const before = value[key];
     if (key === "__proto__") {
@@ -261,7 +276,7 @@ function decodeMap(value: Record<string, unknown>, items: FieldFacts, walk: Walk
       continue;
     }
     walk.path.push(`.${key}`);
-    const after = before === null ? zeroOf(items) : decodeValue(before, items, walk);
+    const after = before === null ? zeroOf(items) : decodeValue(before, items, walk, parts[key]);
     walk.path.pop();
     if (after === before) continue;
     out ??= { ...value };

@@ -106,6 +106,10 @@ export class EngineStore implements Store {
     return this.#state.image.collections();
   }
 
+  siblingOf(object: KubeObject): KubeObject | undefined {
+    return this.#siblings.of(object);
+  }
+
   // Not async: everything up to the promise happens before the caller goes on.
   // oxlint-disable-next-line typescript/promise-function-async
   write(writes: readonly Write[]): Promise<readonly Entry[]> {

@@ -32,14 +32,13 @@ function shareObject(next: Json, model: Json): Json {
   let keys = 0;
   for (const key in next) {
     keys++;
-    // Names such as __proto__ are data here, and must neither be looked up nor assigned as anything else.
-    if (key === "__proto__" || !Object.hasOwn(model, key)) {
-      equal = false;
-      continue;
-    }
-    const value = shareWith(next[key], model[key]);
-    if (value !== model[key]) equal = false;
-    if (value !== next[key]) (shared ??= { ...next })[key] = value;
+    const own = next[key];
+    const other = model[key];
+    if (own === other) continue;
+    // The name __proto__ is data here, and must neither be looked up nor assigned as anything else.
+    const value = key === "__proto__" ? own : shareWith(own, other);
+    if (value !== other) equal = false;
+    if (value !== own) (shared ??= { ...next })[key] = value;
   }
   if (equal) for (const _ in model) keys--;
   return equal && keys === 0 ? model : (shared ?? next);
@@ -54,10 +53,13 @@ export class Siblings {
     this.#limit = limit;
   }
 
+  of(object: KubeObject): KubeObject | undefined {
+    return this.#byOwner.get(familyOf(object));
+  }
+
   /** Shares with the sibling before, and is the sibling of the next. */
   share(object: KubeObject): KubeObject {
-    const { ownerReferences, namespace } = object.metadata;
-    const id = `${object.kind} ${ownerReferences?.[0]?.uid ?? `in ${namespace ?? ""}`}`;
+    const id = familyOf(object);
     const sibling = this.#byOwner.get(id);
     const shared = sibling ? shareWith(object, sibling) : object;
     this.#byOwner.delete(id);
@@ -66,3 +68,6 @@ export class Siblings {
     return shared;
   }
 }
+
+const familyOf = ({ kind, metadata }: KubeObject): string =>
+  `${kind} ${metadata.ownerReferences?.[0]?.uid ?? `in ${metadata.namespace ?? ""}`}`;

@@ -104,6 +104,8 @@ export interface Store extends AsyncDisposable {
   listAt(collection: string, namespace: string | undefined, revision: number): Listing;
   /** Names of the collections that hold objects. */
   collections(): readonly string[];
+  /** The object that a new one probably resembles: the last of its controller or, without one, of its kind and namespace. */
+  siblingOf(object: KubeObject): KubeObject | undefined;
   /**
    * All writes or none, in order, each with its own revision; resolves when they are durable and visible, with the new
    * entries (deletes give the last version). Preconditions are checked against `latest` before anything is awaited.

@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 plugin/pkg/admission/serviceaccount.
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../kinds/generated/core.v1.ts";
 import { forbidden } from "../../machinery/errors.ts";
-import { randomSuffix } from "../../machinery/names.ts";
+import { stableHash } from "../../machinery/hash.ts";
 import type { AdmissionPlugin } from "./chain.ts";
 import { rootCaConfigMap } from "./namespace-contents.ts";
 
@@ -41,17 +41,26 @@ function mountToken(spec: PodSpec): void {
     (container) => !container.volumeMounts?.some((mount) => mount.mountPath === mountPath),
   );
   if (open.length === 0) return;
-  const volume = tokenVolume();
-  for (const container of open) mount(container, volume.name);
-  spec.volumes = [...(spec.volumes ?? []), volume];
+  const name = tokenVolumeName(spec);
+  for (const container of open) mount(container, name);
+  spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+}
+
+/** The same for all pods of an account, where it is not taken, so that pods of one controller are alike. */
+function tokenVolumeName(spec: PodSpec): string {
+  for (let tries = 0; ; tries++) {
+    const hash = stableHash(spec.serviceAccountName, tries);
+    const name = `kube-api-access-${hash.slice(0, 5).padEnd(5, "x")}`;
+    if (!spec.volumes?.some((volume) => volume.name === name)) return name;
+  }
 }
 
 function mount(container: Container, name: string): void {
   container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
 }
 
-const tokenVolume = (): Volume => ({
-  name: `kube-api-access-${randomSuffix(5)}`,
+const tokenVolume = (name: string): Volume => ({
+  name,
   projected: {
     defaultMode: readableByAll,
     sources: [

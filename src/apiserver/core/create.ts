@@ -14,7 +14,7 @@ import { authorize } from "./authorize.ts";
 import { resourceOf, storeKey, Transaction, translate } from "./core.ts";
 import type { Core } from "./core.ts";
 import { checkIdentity, decode } from "./decode.ts";
-import { prepareViews, toStored, viewOf } from "./entries.ts";
+import { prepareViews, shareParts, toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
 import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata } from "./metadata.ts";
@@ -124,7 +124,9 @@ async function admitNew(
     }
     kind.prepareForCreate?.(draft);
     if (kind.hasGeneration) draft.metadata.generation = 1;
-    const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft) ?? [])];
+    const sibling = kind.manyAlike && !kind.storage ? core.store.siblingOf(draft) : undefined;
+    if (sibling) shareParts(draft, sibling);
+    const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft, sibling) ?? [])];
     if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
     if (kind.warnings) context.warnings.push(...kind.warnings(draft));
   }

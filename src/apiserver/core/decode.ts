@@ -10,7 +10,8 @@ import type { RequestContext, WriteParameters } from "../types.ts";
 export const isBuiltin = (kind: AnyKind): boolean => schemaOf(kind.schema) !== undefined;
 
 /**
- * Checks types and, as `fieldValidation` asks, unknown fields. Trusted callers are not checked.
+ * Checks types and, as `fieldValidation` asks, unknown fields. Trusted callers are not checked, nor are parts of `known`,
+ * a decoded object.
  * Throws BadRequest with one sentence per fault.
  */
 export function decode(
@@ -19,12 +20,13 @@ export function decode(
   context: RequestContext,
   parameters: WriteParameters,
   schema: string = kind.schema,
+  known?: KubeObject,
 ): KubeObject {
   if (context.trusted) return value as KubeObject;
   const policy = parameters.fieldValidation ?? "Warn";
   const { object, errors, unknownFields } = kind.custom
     ? kind.custom.decode(value)
-    : decodeObject(value, schema, { unknown: policy === "Ignore" ? "ignore" : "collect" });
+    : decodeObject(value, schema, { unknown: policy === "Ignore" ? "ignore" : "collect", known });
   const version = apiVersionOf(kind);
   if (errors.length > 0) {
     throw badRequest(

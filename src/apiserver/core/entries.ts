@@ -1,6 +1,7 @@
 // Entries that are not the store's own: other API versions of stored objects, dry runs, last states of deleted objects.
 import type { AnyKind } from "../../kinds/registry.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import { shareWith } from "../../store/share.ts";
 import type { Entry, StoreEvent, StoreKey } from "../../store/store.ts";
 
 /** An entry around any object; its JSON is made when first asked for. */
@@ -54,6 +55,31 @@ export function atRevision(entry: Entry, revision: number): Entry {
 /** The form in which an object of `kind` is stored. */
 export const toStored = (kind: AnyKind, object: KubeObject): KubeObject =>
   kind.storage ? kind.storage.toStored(object) : object;
+
+type Parts = Record<string, unknown>;
+
+/** Makes the parts of a draft that equal those of `model` those very parts. Its metadata stays its own. */
+export function shareParts(draft: KubeObject, model: KubeObject): void {
+  const [parts, models] = [draft as KubeObject & Parts, model as KubeObject & Parts];
+  for (const key in parts) if (key !== "metadata") parts[key] = shareWith(parts[key], models[key]);
+}
+
+/** True when an update leaves all but the metadata as it is. */
+export function sameParts(draft: KubeObject, old: KubeObject): boolean {
+  const [parts, olds] = [draft as KubeObject & Parts, old as KubeObject & Parts];
+  for (const key in parts) if (key !== "metadata" && parts[key] !== olds[key]) return false;
+  return true;
+}
+
+/** A draft of its own out of a patched object: what differs from `old` is copied, the parts that do not stay shared. */
+export function draftOf(patched: KubeObject, old: KubeObject): KubeObject {
+  const [draft, olds]: [Parts, Parts] = [{ ...patched }, old as KubeObject & Parts];
+  for (const key in draft) if (key !== "metadata" && draft[key] !== olds[key]) draft[key] = cloneJson(draft[key]);
+  // The records of managers are by far the largest part of metadata, and are only ever replaced.
+  const { managedFields, ...metadata } = patched.metadata ?? {};
+  draft.metadata = { ...cloneJson(metadata), ...(managedFields ? { managedFields } : {}) };
+  return draft as unknown as KubeObject;
+}
 
 /** A deep copy of a JSON value; several times faster than structuredClone. */
 export function cloneJson<T>(value: T): T {

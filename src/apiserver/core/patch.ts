@@ -15,7 +15,7 @@ import { attempt, resourceOf } from "./core.ts";
 import type { Core } from "./core.ts";
 import { latestEntry } from "./create.ts";
 import { checkIdentity, decode, isBuiltin } from "./decode.ts";
-import { cloneJson, viewOf } from "./entries.ts";
+import { cloneJson, draftOf, viewOf } from "./entries.ts";
 import { replace } from "./update.ts";
 import type { Written } from "./update.ts";
 
@@ -52,8 +52,9 @@ export function patched(
   context: RequestContext,
   parameters: WriteParameters,
 ): KubeObject {
-  const next = cloneJson(patchValue(kind, old, type, value) as KubeObject);
-  return decode(kind, next, context, parameters);
+  const next = patchValue(kind, old, type, value) as KubeObject;
+  if (!kind.manyAlike) return decode(kind, cloneJson(next), context, parameters);
+  return draftOf(decode(kind, next, context, parameters, kind.schema, old), old);
 }
 
 function patchValue(kind: AnyKind, old: KubeObject, type: PatchType, value: unknown): unknown {

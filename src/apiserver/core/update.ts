@@ -22,7 +22,7 @@ import type { Core } from "./core.ts";
 import { create } from "./create.ts";
 import { checkIdentity, decode, isBuiltin } from "./decode.ts";
 import { isHeartbeat } from "./heartbeat.ts";
-import { cloneJson, prepareViews, toStored, viewOf } from "./entries.ts";
+import { cloneJson, prepareViews, sameParts, shareParts, toStored, viewOf } from "./entries.ts";
 import { trackManagers } from "./managers.ts";
 import type { TrackedParameters } from "./managers.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
@@ -173,7 +173,9 @@ async function prepare(
   keepSystemMetadata(draft.metadata, old.metadata);
   const status = subresource === "status";
   let next = confined(kind, draft, old, subresource);
-  if (!status || kind.custom) kind.defaults?.(next);
+  // What was stored had its defaults.
+  const settled = kind.manyAlike && sameParts(next, old);
+  if (!settled && (!status || kind.custom)) kind.defaults?.(next);
   const request: AdmissionRequest = {
     operation: "UPDATE",
     kind,
@@ -200,6 +202,7 @@ async function prepare(
     next = request.object = confined(kind, next, old, subresource);
   }
   if (subresource === "") kind.prepareForUpdate?.(next, old);
+  if (kind.manyAlike) shareParts(next, old);
   bumpGeneration(kind, next, old);
   const errors = [
     ...validateMetadata(kind, next.metadata),
@@ -231,7 +234,7 @@ function changeErrors(kind: AnyKind, next: KubeObject, old: KubeObject, subresou
   if (kind.custom) return kind.custom.validateChange(next, old);
   if (subresource === "status") return kind.validateStatusUpdate?.(next, old) ?? [];
   const validateChange = subresource === "" ? kind.validateUpdate : kind.validateSubresourceUpdate?.[subresource];
-  return [...(kind.validate?.(next) ?? []), ...(validateChange?.(next, old) ?? [])];
+  return [...(kind.validate?.(next, old) ?? []), ...(validateChange?.(next, old) ?? [])];
 }
 
 function keepSystemMetadata(metadata: ObjectMeta, old: ObjectMeta): void {

@@ -23,6 +23,7 @@ export const Pod = defineKind<core.Pod>({
   shortNames: ["po"],
   categories: ["all"],
   hasGeneration: true,
+  manyAlike: true,
   subresources: {
     status: true,
     special: ["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize"],

@@ -162,17 +162,18 @@ function namesOnce(names: Set<string>, name: string, at: string): Errors {
   return [];
 }
 
+const validateContainer = (container: Container, at: string, parts: PodParts, grace: number | undefined): Errors => [
+  ...validateCommon(container, at, parts),
+  ...validateRestart(container, at),
+  ...validateLifecycle(container.lifecycle, path(at, "lifecycle"), grace),
+  ...validateProbes(container, at),
+];
+
 const startOnly = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const;
 
 function validateInit(container: Container, at: string, parts: PodParts, grace: number | undefined): Errors {
+  if (container.restartPolicy === "Always") return validateContainer(container, at, parts, grace);
   const errors = [...validateCommon(container, at, parts), ...validateRestart(container, at)];
-  if (container.restartPolicy === "Always") {
-    return [
-      ...errors,
-      ...validateLifecycle(container.lifecycle, path(at, "lifecycle"), grace),
-      ...validateProbes(container, at),
-    ];
-  }
   const text = "may not be set for init containers without restartPolicy=Always";
   const set = startOnly.filter((field) => container[field] !== undefined);
   return [...errors, ...set.map((field) => forbiddenField(path(at, field), text))];
@@ -227,19 +228,20 @@ function validateEphemeralContainers(spec: PodSpec, at: string, names: Set<strin
   });
 }
 
-/** All containers of a pod spec. */
-export function validateContainers(spec: PodSpec, at: string): Errors {
+/** The fields that containers are checked against. */
+const context = ["volumes", "resourceClaims", "terminationGracePeriodSeconds"] as const;
+
+/** All containers of a pod spec; those of `known` were found good before. */
+export function validateContainers(spec: PodSpec, at: string, known?: PodSpec): Errors {
+  const settled = known && context.every((field) => spec[field] === known[field]) ? known.containers : undefined;
   const parts = partsOf(spec);
   const names = new Set<string>();
   const grace = spec.terminationGracePeriodSeconds;
   const errors: Errors = spec.containers?.length ? [] : [required(path(at, "containers"))];
   errors.push(
-    ...each(path(at, "containers"), spec.containers, (here, container) => [
-      ...validateCommon(container, here, parts),
-      ...validateRestart(container, here),
+    ...each(path(at, "containers"), spec.containers, (here, container, i) => [
+      ...(container === settled?.[i] ? [] : validateContainer(container, here, parts, grace)),
       ...namesOnce(names, container.name, here),
-      ...validateLifecycle(container.lifecycle, path(here, "lifecycle"), grace),
-      ...validateProbes(container, here),
     ]),
     ...each(path(at, "initContainers"), spec.initContainers, (here, container) => [
       ...validateInit(container, here, parts, grace),

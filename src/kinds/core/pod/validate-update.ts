@@ -71,7 +71,7 @@ function narrowingErrors(next: PodSpec, old: PodSpec): Errors {
 
 /** An update through the pod itself. */
 export function validatePodUpdate(next: Pod, old: Pod): Errors {
-  if (!next.spec || !old.spec) return [];
+  if (!next.spec || !old.spec || next.spec === old.spec) return [];
   const count = ["containers", "initContainers"] as const;
   const resized = count.filter((field) => (next.spec![field] ?? []).length !== (old.spec![field] ?? []).length);
   if (resized.length > 0)

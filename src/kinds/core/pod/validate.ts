@@ -119,11 +119,12 @@ function validateClaims(spec: PodSpec, at: string): Errors {
   });
 }
 
-/** The spec of a pod or template at `at`, with defaults filled in. */
-function validatePodSpec(spec: PodSpec, at: string): Errors {
+/** The spec of a pod or template at `at`, with defaults filled in; parts of `known` were found good before. */
+function validatePodSpec(spec: PodSpec, at: string, known?: PodSpec): Errors {
+  if (spec === known) return [];
   return [
-    ...validateVolumes(spec.volumes, path(at, "volumes")),
-    ...validateContainers(spec, at),
+    ...(known && spec.volumes === known.volumes ? [] : validateVolumes(spec.volumes, path(at, "volumes"))),
+    ...validateContainers(spec, at, known),
     ...oneOf(path(at, "restartPolicy"), spec.restartPolicy, ["Always", "OnFailure", "Never"]),
     ...validateDns(spec, at),
     ...labelErrors(spec.nodeSelector, path(at, "nodeSelector")),
@@ -173,11 +174,11 @@ export function validatePodTemplate(template: PodTemplateSpec | undefined, at: s
   return errors;
 }
 
-/** A pod, new or changed. */
-export function validatePod(pod: Pod): Errors {
+/** A pod, new or changed. Parts of the spec of `known` were found good before. */
+export function validatePod(pod: Pod, known?: Pod): Errors {
   const spec = pod.spec;
   if (!spec) return [required("spec.containers")];
-  const errors = validatePodSpec(spec, "spec");
+  const errors = validatePodSpec(spec, "spec", known?.spec);
   const isNew = !pod.metadata.resourceVersion;
   if (isNew && spec.ephemeralContainers?.length) {
     errors.push(forbiddenField("spec.ephemeralContainers", "cannot be set on create"));
