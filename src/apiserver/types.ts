@@ -143,6 +143,14 @@ export interface Api {
     body: unknown,
     options: { readonly patchType?: PatchType; readonly parameters: WriteParameters },
   ): Promise<KubeObject>;
+  /** Shows admission what a stream or proxy request asks for; `options` come back as it leaves them. */
+  connect(
+    context: RequestContext,
+    kind: AnyKind,
+    target: ObjectTarget,
+    subresource: string,
+    options: { readonly kind: string },
+  ): Promise<object>;
   readonly authorizer: Authorizer;
   readonly admissionMetrics: MetricSource;
 }

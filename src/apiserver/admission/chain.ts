@@ -40,7 +40,7 @@ export interface AdmissionRequest {
   rounds?: Rounds;
 }
 
-/** A type of objects that has no path of its own. */
+/** A type of objects that has no path of its own; `schema` is empty for those that no client ever sends. */
 export type ObjectKind = Pick<AnyKind, "group" | "version" | "kind" | "schema">;
 
 /**

@@ -14,6 +14,7 @@ import { authorizerChain } from "../auth/authorizer-chain.ts";
 import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
+import { admitted } from "../special/admitted.ts";
 import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
 import type { Api, Authorizer, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
@@ -121,6 +122,12 @@ export function createApi(options: ApiOptions): Api {
     delete: (context, kind, target, parameters) => remove(core, context, kind, target, parameters),
     deleteCollection: (context, kind, parameters, options) =>
       removeCollection(core, context, kind, parameters, options),
+    connect: (context, kind, target, subresource, options) =>
+      admitted(
+        core,
+        { context, kind, target, subresource, parameters: {} },
+        { operation: "CONNECT", object: options, type: { group: "", version: "v1", kind: options.kind, schema: "" } },
+      ),
     watch: (context, kind, parameters, sink) => watch(core, context, kind, parameters, sink),
     special: async (context, kind, target, subresource, method, body, options) => {
       if (kind.storage?.foreign) await prepared(kind, target);

@@ -8,6 +8,7 @@ import { badRequest, invalid, methodNotSupported } from "../../machinery/errors.
 import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
+import { admitted } from "../special/admitted.ts";
 import type { Attributes, RequestContext, UserInfo, WriteParameters } from "../types.ts";
 import { authorize } from "./authorize.ts";
 import { resourceOf } from "./core.ts";
@@ -51,8 +52,10 @@ export async function answerReview(
   const answer = reviews[`${kind.group}/${kind.plural}`];
   if (!answer) throw methodNotSupported(resourceOf(kind), "create");
   authorize(core.authorizer, context, kind, "create", { namespace });
-  const draft = decode(kind, body, context, parameters);
-  checkIdentity(kind, draft, namespace, "");
+  const decoded = decode(kind, body, context, parameters);
+  checkIdentity(kind, decoded, namespace, "");
+  const request = { context, kind, target: { namespace, name: "" }, subresource: "", parameters };
+  const draft = await admitted(core, request, { operation: "CREATE", object: decoded });
   const status = await answer({ core, context, kind, draft });
   const key = { collection: collectionOf(kind), namespace, name: "" };
   return entryOf(key, { ...draft, status } as KubeObject, 0, 0);

@@ -12,11 +12,21 @@ import type { Core } from "../core/core.ts";
 import { entryOf } from "../core/entries.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
 import { latestEntry } from "../core/create.ts";
+import { admitted } from "./admitted.ts";
 import { success } from "./answers.ts";
-import type { SpecialHandler } from "./index.ts";
+import type { SpecialHandler, SpecialRequest } from "./index.ts";
 
-export const bind: SpecialHandler = (core, { kind, target, body, parameters }) => {
-  const binding = body as Binding;
+export const bind: SpecialHandler = async (core, request) => {
+  checkBinding(request.body as Binding);
+  const body = { operation: "CREATE", object: request.body as Binding, type: Binding } as const;
+  return bindAdmitted(core, request, (await admitted(core, request, body)) as Binding);
+};
+
+function bindAdmitted(
+  core: Core,
+  { kind, target, parameters }: Pick<SpecialRequest, "kind" | "target" | "parameters">,
+  binding: Binding,
+): Promise<KubeObject> {
   checkBinding(binding);
   return attempt(kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
@@ -43,7 +53,7 @@ export const bind: SpecialHandler = (core, { kind, target, body, parameters }) =
     await new Transaction(parameters.dryRun ?? false).commit(core.store, write, current);
     return success(resourceOf(kind), target.name);
   });
-};
+}
 
 /** POST of a Binding beside the pods: the older way to the same end. The pod has the binding's name. */
 export async function createBinding(
@@ -57,15 +67,10 @@ export async function createBinding(
   const name = body?.metadata?.name;
   if (!name) throw badRequest("the name of the pod is missing");
   const target = { namespace, name };
-  const answer = await bind(core, {
-    context,
-    kind: Pod,
-    target,
-    subresource: "binding",
-    method: "POST",
-    body,
-    parameters,
-  });
+  checkBinding(body as Binding);
+  const request = { context, kind: Binding, target, subresource: "", parameters };
+  const binding = await admitted(core, request, { operation: "CREATE", object: body });
+  const answer = await bindAdmitted(core, { kind: Pod, target, parameters }, binding as Binding);
   return entryOf({ collection: "/bindings", namespace, name }, answer, 0, 0);
 }
 

@@ -12,6 +12,7 @@ import type { Core } from "../core/core.ts";
 import { latestEntry } from "../core/create.ts";
 import { removeAuthorized } from "../core/delete.ts";
 import type { DeleteParameters } from "../types.ts";
+import { admitted } from "./admitted.ts";
 import { success } from "./answers.ts";
 import type { SpecialHandler } from "./index.ts";
 
@@ -19,10 +20,15 @@ const budgets = "policy/poddisruptionbudgets";
 const maxDisruptedPods = 2000;
 const retrySeconds = 10;
 
-export const evict: SpecialHandler = async (core, { context, kind, target, body, parameters }) => {
-  const eviction = (body ?? {}) as Eviction;
-  const name = eviction.metadata?.name;
+const evictionType = { group: "policy", version: "v1", kind: "Eviction", schema: "policy.v1.Eviction" } as const;
+
+export const evict: SpecialHandler = async (core, request) => {
+  const { context, kind, target, parameters } = request;
+  const asked = (request.body ?? {}) as Eviction;
+  const name = asked.metadata?.name;
   if (name && name !== target.name) throw badRequest("name in URL does not match name in Eviction object");
+  const body = { operation: "CREATE", object: asked, type: evictionType } as const;
+  const eviction = (await admitted(core, request, body)) as Eviction;
   const options = deleteParameters(eviction, parameters.dryRun ?? false);
   const pod = latestEntry(core, kind, target.namespace, target.name).object as Pod;
   if (!needsNoBudget(pod)) {
@@ -37,7 +43,7 @@ export const evict: SpecialHandler = async (core, { context, kind, target, body,
       if (next && !options.dryRun) await core.store.write([next]);
     });
   }
-  await removeAuthorized(core, context, kind, target, options);
+  await removeAuthorized(core, context, kind, target, options, true);
   return success(resourceOf(kind), target.name);
 };
 

@@ -11,6 +11,7 @@ import { decode } from "../core/decode.ts";
 import { cloneJson, viewOf } from "../core/entries.ts";
 import { patched } from "../core/patch.ts";
 import { replace } from "../core/update.ts";
+import { admitted } from "./admitted.ts";
 import type { SpecialHandler } from "./index.ts";
 
 /** Not in the registry: only decoded and patched here. */
@@ -44,11 +45,12 @@ export const scale: SpecialHandler = async (core, request) => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const { object } = viewOf(kind, current);
     const before = scaleOf(kind, object);
-    const wanted = (
+    const asked =
       method === "PATCH"
         ? patched(Scale, before, patchType ?? "merge", body, context, parameters)
-        : decode(Scale, cloneJson(body), context, parameters)
-    ) as ScaleObject & KubeObject;
+        : decode(Scale, cloneJson(body), context, parameters);
+    const shown = { operation: "UPDATE", object: asked, old: before, type: Scale } as const;
+    const wanted = (await admitted(core, request, shown)) as ScaleObject & KubeObject;
     if (wanted.metadata?.name && wanted.metadata.name !== target.name) {
       throw badRequest(
         `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${target.name})`,
@@ -72,7 +74,11 @@ export const scale: SpecialHandler = async (core, request) => {
     }
     const draft = cloneJson(object);
     kind.subresources!.scale!.set(draft, replicas);
-    const entry = await replace(core, context, kind, current, draft, { ...parameters, subresource: "scale" });
+    const entry = await replace(core, context, kind, current, draft, {
+      ...parameters,
+      subresource: "scale",
+      isAdmitted: true,
+    });
     return scaleOf(kind, entry.object);
   });
 };

@@ -6,6 +6,7 @@ import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Core } from "../core/core.ts";
 import { decode } from "../core/decode.ts";
+import { admitted } from "./admitted.ts";
 import type { SpecialHandler, SpecialRequest } from "./index.ts";
 
 const defaultSeconds = 3600;
@@ -20,6 +21,13 @@ const boundCollections: Readonly<Record<string, { readonly plural: string; reado
   Node: { plural: "nodes", namespaced: false },
 };
 
+const tokenType = {
+  group: "authentication.k8s.io",
+  version: "v1",
+  kind: "TokenRequest",
+  schema: "authentication.v1.TokenRequest",
+} as const;
+
 type BoundKind = "Pod" | "Secret" | "Node";
 
 export const issueToken: SpecialHandler = async (core, request) => {
@@ -27,13 +35,9 @@ export const issueToken: SpecialHandler = async (core, request) => {
   if (!core.tokens) throw internalError("this server issues no tokens");
   const account = core.store.latest({ collection: "/serviceaccounts", ...target });
   if (!account) throw notFound({ group: "", resource: "serviceaccounts" }, target.name);
-  const draft = decode(
-    kind,
-    request.body ?? {},
-    context,
-    parameters,
-    "authentication.v1.TokenRequest",
-  ) as unknown as TokenRequest;
+  const asked = decode(kind, request.body ?? {}, context, parameters, tokenType.schema);
+  const body = { operation: "CREATE", object: asked, type: tokenType } as const;
+  const draft = (await admitted(core, request, body)) as unknown as TokenRequest;
   const { metadata } = account.object;
   const { uid } = draft.metadata ?? {};
   if (uid && uid !== metadata.uid) {

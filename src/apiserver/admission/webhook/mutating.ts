@@ -146,7 +146,9 @@ function decoded(
 ): KubeObject {
   const { object, errors } = kind?.custom
     ? kind.custom.decode(value)
-    : decodeObject(value, type.schema, { unknown: "ignore" });
+    : type.schema
+      ? decodeObject(value, type.schema, { unknown: "ignore" })
+      : { object: value, errors: [] };
   if (errors.length > 0) throw internalError(errors.join(", "));
   const next = object as KubeObject;
   if (next.apiVersion !== apiVersionOf(type) || next.kind !== type.kind) {
