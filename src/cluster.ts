@@ -190,6 +190,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       client,
       kubeconfig,
       async [Symbol.asyncDispose]() {
+        await server.end(shutdown);
         stop.abort();
         await started.disposeAsync();
       },
@@ -200,6 +201,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     throw error;
   }
 }
+
+/** Nobody balances load over one machine, so nothing is waited for but running requests. */
+const shutdown = { delayMs: 0, boundMs: 10_000 };
 
 function nodeReady(client: Client, name: string): Promise<void> {
   return new Promise((resolve) => {

@@ -76,6 +76,8 @@ export async function up(options: { name: string; dataDir: string; version: stri
   // Node would keep what it has compiled only when it ends, and not when it is killed.
   flushCompileCache();
   await untilSignal();
+  // Whoever asks twice does not want to wait.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   console.log("\nstopping Knarr; containers stay (knarr down stops them)");
   await cluster[Symbol.asyncDispose]();
   rmSync(pidFileOf(dataDir), { force: true });

@@ -3,7 +3,13 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
-import { badRequest, requestEntityTooLarge, tooManyRequests, unsupportedMediaType } from "../../machinery/errors.ts";
+import {
+  badRequest,
+  requestEntityTooLarge,
+  StatusError,
+  tooManyRequests,
+  unsupportedMediaType,
+} from "../../machinery/errors.ts";
 import type { EdgeRequest } from "./exchange.ts";
 
 import type { YamlResult } from "./yaml-worker.ts";
@@ -54,11 +60,16 @@ async function collect(stream: Readable, declaredLength?: string, onBytes?: (byt
   const chunks: Buffer[] = [];
   let size = 0;
   // The stream must outlive a refusal: the answer goes out on the same one.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    onBytes?.(chunk.length);
-    if (size > maxBodyBytes) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      onBytes?.(chunk.length);
+      if (size > maxBodyBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw badRequest(`the body could not be read: ${(error as Error).message}`);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
 }

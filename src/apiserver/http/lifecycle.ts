@@ -1,30 +1,29 @@
-// The end of the server in order: it says so, takes nothing new, and waits for what runs.
+// The end of the server in order: it says so, takes nothing new, ends watches, and waits for what runs.
 import { statusError } from "../../machinery/errors.ts";
 import type { Clock } from "../../machinery/clock.ts";
 
 export interface Lifecycle {
-  /** Aborts when watches have to end and new requests are refused. */
-  readonly closing: AbortSignal;
   /** True from the first moment of the end: /readyz fails. */
   readonly isEnding: boolean;
   /** Counts a request that the end waits for, until the returned function is called. Throws ServiceUnavailable. */
   enter(): () => void;
+  /** Calls back when whoever never ends by himself has to; returns the unsubscriber. */
+  onClosing(callback: () => void): () => void;
   /** From now on /readyz fails; after `delayMs` new requests are refused; resolves when none runs, or after `boundMs`. */
   end(delayMs: number, boundMs: number): Promise<void>;
 }
 
 export function createLifecycle(clock: Clock): Lifecycle {
-  const closing = new AbortController();
-  let isEnding = false;
+  const closing = new Set<() => void>();
+  let [isEnding, isClosed] = [false, false];
   let running = 0;
   let idle: (() => void) | undefined;
   return {
-    closing: closing.signal,
     get isEnding() {
       return isEnding;
     },
     enter() {
-      if (closing.signal.aborted) {
+      if (isClosed) {
         throw statusError("ServiceUnavailable", "the API server is ending; try again", { retryAfterSeconds: 5 });
       }
       running++;
@@ -32,10 +31,15 @@ export function createLifecycle(clock: Clock): Lifecycle {
         if (--running === 0) idle?.();
       };
     },
+    onClosing(callback) {
+      closing.add(callback);
+      return () => void closing.delete(callback);
+    },
     async end(delayMs, boundMs) {
       isEnding = true;
       if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve, true));
-      closing.abort();
+      isClosed = true;
+      for (const callback of [...closing]) callback();
       if (running === 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       idle = resolve;

@@ -103,6 +103,7 @@ function watch(call: ResourceCall): EdgeResponse {
     clock: services.clock,
     timeoutSeconds,
     currentRevision: () => services.store.revision,
+    onClosing: (callback) => services.lifecycle.onClosing(callback),
   });
 }
 

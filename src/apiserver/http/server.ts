@@ -2,7 +2,7 @@
 import type { Client } from "../../client/client.ts";
 import type { NodeConnection } from "../../client/node-connection.ts";
 import type { KindRegistry } from "../../kinds/registry.ts";
-import type { Clock } from "../../machinery/clock.ts";
+import { sleep, type Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
@@ -55,11 +55,18 @@ export interface ApiServer {
   readonly metrics: Metrics;
   /** Listens on a further address; resolves with the port. */
   listen(address: ListenAddress): Promise<number>;
+  /**
+   * The end in order: /readyz fails, after `delayMs` nothing new is taken, watches end, requests get `boundMs` to finish.
+   */
+  end(bounds: { readonly delayMs: number; readonly boundMs: number }): Promise<void>;
   close(): Promise<void>;
 }
 
 /** How often certificates are looked at; they are renewed months before they expire. */
 const renewMs = 12 * 3_600_000;
+
+/** What is answered gets this long to reach its client. */
+const lastBytesMs = 500;
 
 /** Listens and answers until closed or aborted. Rejects when an address cannot be listened on. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
@@ -106,9 +113,20 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     cancelRenewal();
     await Promise.all(transports.splice(0).map((transport) => transport.close()));
   };
+  const end = async ({ delayMs, boundMs }: { delayMs: number; boundMs: number }) => {
+    log.info({ delayMs, boundMs, running: services.metrics.inflight }, "the API server ends");
+    let left: Promise<unknown> = Promise.resolve();
+    services.lifecycle.onClosing(() => (left = Promise.all(transports.map((transport) => transport.drain()))));
+    await services.lifecycle.end(delayMs, boundMs);
+    const given = new AbortController();
+    // Answers may still be on their way; exec and other streams do not end by themselves.
+    await Promise.race([left, sleep(clock, lastBytesMs, given.signal)]);
+    given.abort();
+    await close();
+  };
   signal.addEventListener("abort", () => void close(), { once: true });
   const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
-  return { url: `https://${host}:${port}`, port, metrics: services.metrics, listen, close };
+  return { url: `https://${host}:${port}`, port, metrics: services.metrics, listen, end, close };
 }
 
 function servicesOf(options: ApiServerOptions): EdgeServices {

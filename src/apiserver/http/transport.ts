@@ -34,8 +34,19 @@ export interface Transport {
   listen(address: ListenAddress): Promise<AddressInfo>;
   /** New connections are served with this certificate. */
   setCertificate(serving: KeyPair, caPem: string): void;
+  /** Takes no connection any more and asks clients to leave; resolves when the last one is gone. */
+  drain(): Promise<void>;
+  /** Breaks off what is left. */
   close(): Promise<void>;
 }
+
+/** A connection on which nothing is asked for so long is closed. */
+const firstRequestMs = 15_000;
+/** A response that the client does not take any part of for so long is broken off. */
+const stallMs = 60_000;
+/** Smaller responses cost too little to watch over them. */
+const stallBytes = 16 * 1024;
+const maxConnections = 8000;
 
 const secureOptions = (serving: KeyPair, caPem: string) => ({ cert: serving.certPem, key: serving.keyPem, ca: caPem });
 
@@ -50,9 +61,14 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
     // The session memory also counts what waits for slow watchers of one connection.
     maxSessionMemory: 256,
     settings: { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 },
+    handshakeTimeout: firstRequestMs,
+    // Clients cancel watches now and then; who does nothing else is attacking (CVE-2023-44487) and is sent away.
+    streamResetBurst: 1000,
+    streamResetRate: 100,
+    maxSessionInvalidFrames: 100,
   });
   // Longer than clients keep idle connections, so that none is closed under a request on its way.
-  Object.assign(server, { keepAliveTimeout: 180_000 });
+  Object.assign(server, { keepAliveTimeout: 180_000, headersTimeout: firstRequestMs, maxConnections });
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     socket.setNoDelay(true);
@@ -77,16 +93,23 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
     response.writeContinue();
     server.emit("request", message, response);
   });
+  server.on("session", (session) => {
+    // Lifted by the first request.
+    session.setTimeout(firstRequestMs, () => session.destroy());
+  });
   server.on("sessionError", () => {});
   server.on("tlsClientError", () => {});
   server.on("clientError", (_error: Error, socket: Duplex) => socket.destroy());
+  let drained: Promise<void> | undefined;
+  const drain = () => (drained ??= new Promise<void>((resolve) => server.close(() => resolve())));
   return {
     listen: (address) => listen(server, address),
     setCertificate: (pair, ca) => server.setSecureContext(secureOptions(pair, ca)),
+    drain,
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const drained = drain();
       for (const socket of sockets) socket.destroy();
-      if (server.listening) await closed;
+      await drained;
     },
   };
 }
@@ -101,16 +124,23 @@ function listen(server: Http2SecureServer, { host, port }: ListenAddress): Promi
   });
 }
 
-const peers = new WeakMap<object, { identity: PeerIdentity | undefined }>();
+interface Origin {
+  /** What the connection proved. */
+  readonly identity: PeerIdentity | undefined;
+  readonly address: string | undefined;
+}
 
-/** The identity that the connection proved; looked up once per connection. */
-function peerOf(connection: object, socket: TLSSocket): PeerIdentity | undefined {
-  let known = peers.get(connection);
+const origins = new WeakMap<object, Origin>();
+
+/** Looked up once per connection. */
+function originOf(connection: object, socket: TLSSocket): Origin {
+  let known = origins.get(connection);
   if (!known) {
-    known = { identity: socket.authorized ? identityOf(socket) : undefined };
-    peers.set(connection, known);
+    known = { identity: socket.authorized ? identityOf(socket) : undefined, address: socket.remoteAddress };
+    origins.set(connection, known);
+    (connection as ServerHttp2Session | Socket).setTimeout(0);
   }
-  return known.identity;
+  return known;
 }
 
 function identityOf(socket: TLSSocket): PeerIdentity | undefined {
@@ -135,7 +165,7 @@ interface Parts {
   readonly method: string;
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
-  readonly peer: PeerIdentity | undefined;
+  readonly origin: Origin;
   readonly body: EdgeRequest["body"];
   readonly upgrade?: EdgeRequest["upgrade"];
   /** Emits "close", and is destroyed from then on, when the client is gone or served. */
@@ -151,6 +181,7 @@ class Exchange implements EdgeRequest {
   readonly search: string;
   readonly headers: IncomingHttpHeaders;
   readonly peer: PeerIdentity | undefined;
+  readonly address: string | undefined;
   readonly body: EdgeRequest["body"];
   readonly upgrade?: NonNullable<EdgeRequest["upgrade"]>;
   readonly #closing: Parts["closing"];
@@ -163,7 +194,8 @@ class Exchange implements EdgeRequest {
     this.path = path;
     this.search = search;
     this.headers = parts.headers;
-    this.peer = parts.peer;
+    this.peer = parts.origin.identity;
+    this.address = parts.origin.address;
     this.body = parts.body;
     if (parts.upgrade) this.upgrade = parts.upgrade;
     this.#closing = parts.closing;
@@ -197,7 +229,7 @@ async function answerStream(
     method: String(headers[":method"]),
     target: String(headers[":path"] ?? "/"),
     headers,
-    peer: peerOf(session, session.socket as TLSSocket),
+    origin: originOf(session, session.socket as TLSSocket),
     body: stream,
     closing: stream,
   });
@@ -227,7 +259,10 @@ function writeStream(stream: ServerHttp2Stream, request: EdgeRequest, { status, 
       body,
       sinkOf(stream, request, () => stream.close(2)),
     );
-  else stream.end(body);
+  else {
+    stream.end(body);
+    if (length! > stallBytes) stream.setTimeout(stallMs, () => stream.close(constants.NGHTTP2_CANCEL));
+  }
 }
 
 function run(produce: (sink: BodySink) => void | Promise<void>, sink: BodySink): void {
@@ -236,7 +271,11 @@ function run(produce: (sink: BodySink) => void | Promise<void>, sink: BodySink):
 
 function sinkOf(target: Writable, request: EdgeRequest, abort: () => void): BodySink {
   return {
-    write: (chunk) => target.writable && target.write(chunk),
+    write(chunk, done) {
+      if (target.writable) return target.write(chunk, done);
+      done?.();
+      return false;
+    },
     drained: () =>
       new Promise((resolve) => {
         if (!target.writable || !target.writableNeedDrain) return resolve();
@@ -269,7 +308,7 @@ async function answerHttp1(
     method: message.method ?? "GET",
     target: message.url ?? "/",
     headers: message.headers,
-    peer: peerOf(message.socket, message.socket as TLSSocket),
+    origin: originOf(message.socket, message.socket as TLSSocket),
     body: message,
     closing: response,
   });
@@ -279,7 +318,11 @@ async function answerHttp1(
   try {
     const length = typeof body === "function" || body === undefined ? undefined : Buffer.byteLength(body);
     response.writeHead(status, { ...headers, ...(length !== undefined ? { "content-length": length } : {}) } as never);
-    if (typeof body !== "function" || request.method === "HEAD") return void response.end(body);
+    if (typeof body !== "function" || request.method === "HEAD") {
+      response.end(body);
+      if (length !== undefined && length > stallBytes) response.setTimeout(stallMs, () => response.destroy());
+      return;
+    }
     response.flushHeaders();
     run(
       body,
@@ -302,7 +345,7 @@ async function answerUpgrade(
       method: message.method ?? "GET",
       target: message.url ?? "/",
       headers: message.headers,
-      peer: peerOf(message.socket, message.socket as TLSSocket),
+      origin: originOf(message.socket, message.socket as TLSSocket),
       body: message,
       upgrade: { protocol: String(message.headers.upgrade ?? "").toLowerCase(), socket, head, message },
       closing: socket,

@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly timeoutSeconds: number;
   /** The revision up to which everything has been delivered to watchers. */
   readonly currentRevision: () => number;
+  /** Calls back when the server ends; returns the unsubscriber. */
+  readonly onClosing: (callback: () => void) => () => void;
 }
 
 /** A client this far behind is cut off; it comes back and resumes from its last revision. */
@@ -101,8 +103,9 @@ class WatchStream {
     }
     if (sink.signal.aborted) return stop();
     sink.signal.addEventListener("abort", stop, { once: true });
-    const { clock, timeoutSeconds, parameters } = this.#options;
-    cancels.push(clock.after(timeoutSeconds * 1000, () => (stop(), sink.end())));
+    const { clock, timeoutSeconds, parameters, onClosing } = this.#options;
+    const finish = () => (stop(), sink.end());
+    cancels.push(clock.after(timeoutSeconds * 1000, finish), onClosing(finish));
     if (parameters.allowBookmarks) this.#bookmarkRegularly(cancels);
   }
 
