@@ -37,6 +37,16 @@ test("what is created, read and refused in protobuf is the same as in JSON", asy
   assert.equal((await ask("GET", `${space}/configmaps/one`, { headers: { accept: `${type};as=Table` } })).status, 406);
 });
 
+test("options of a deletion name any group's version, as Go clients do", async () => {
+  const { ask } = await testRouter();
+  await ask("POST", `${space}/configmaps`, { body: JSON.stringify(configMap("one")) });
+  const options = { apiVersion: "apps/v1", kind: "DeleteOptions", dryRun: ["All"] };
+  const body = encodeProtobuf("meta.v1.DeleteOptions", options);
+  const path = `${space}/configmaps/one`;
+  assert.equal((await ask("DELETE", path, { headers: { "content-type": type }, body })).status, 200);
+  assert.equal((await ask("GET", path)).status, 200);
+});
+
 test("lists come whole however long they are, and as metadata alone", async () => {
   const { ask } = await testRouter();
   for (let i = 0; i < 40; i++) {

@@ -14,7 +14,7 @@ import {
   listMetadata,
   watchFrame,
 } from "../protobuf/encode.ts";
-import { bodySchemas } from "../protobuf/fields.ts";
+import { bodySchemaOf } from "../protobuf/fields.ts";
 import type { EdgeResponse } from "./exchange.ts";
 import type { Representation } from "./negotiate.ts";
 import { partialObject } from "./table.ts";
@@ -47,7 +47,7 @@ function protobufEntry(kind: AnyKind, entry: Entry, { as }: Representation): Buf
 /** An object that is not stored; undefined when its type has no protobuf form. */
 function protobufObject(object: Typed, kind?: AnyKind): Buffer | undefined {
   const isKind = kind?.kind === object.kind && apiVersionOf(kind) === object.apiVersion;
-  const schema = isKind ? kind.schema : bodySchemas[`${object.apiVersion} ${object.kind}`];
+  const schema = isKind ? kind.schema : bodySchemaOf(object.apiVersion, object.kind);
   return schema && hasProtobuf(schema) ? encodeProtobuf(schema, object) : undefined;
 }
 

@@ -22,7 +22,7 @@ import { deleteParameters, integer, listParameters, watchParameters, writeParame
 import type { ResourceRequest } from "./request-info.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
-import { bodySchemas } from "../protobuf/fields.ts";
+import { bodySchemaOf } from "../protobuf/fields.ts";
 
 /** Everything a verb needs to answer one request on one kind. */
 export interface ResourceCall {
@@ -265,7 +265,7 @@ async function decodedBody({ request, services }: ResourceCall): Promise<Decoded
 const schemaLookup =
   ({ kinds }: EdgeServices): SchemaLookup =>
   (apiVersion, kind) =>
-    kinds.byApiVersion(apiVersion, kind)?.schema ?? bodySchemas[`${apiVersion} ${kind}`];
+    kinds.byApiVersion(apiVersion, kind)?.schema ?? bodySchemaOf(apiVersion, kind);
 
 async function optionalBody({ request, services }: ResourceCall): Promise<unknown> {
   const bytes = await readBody(request.body, request.headers["content-length"]);

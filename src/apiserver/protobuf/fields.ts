@@ -12,14 +12,15 @@ export function rowsOf(message: string): readonly Row[] | undefined {
   return Object.hasOwn(table!, message) ? table![message] : undefined;
 }
 
-/** Messages that are no kinds of their own but travel as bodies, by `apiVersion kind`. */
-export const bodySchemas: Readonly<Record<string, string>> = {
+const bodySchemas: Readonly<Record<string, string>> = {
   "v1 Binding": "core.v1.Binding",
-  "v1 DeleteOptions": "meta.v1.DeleteOptions",
   "v1 Status": "meta.v1.Status",
-  "meta.k8s.io/v1 DeleteOptions": "meta.v1.DeleteOptions",
   "meta.k8s.io/v1 PartialObjectMetadata": "meta.v1.PartialObjectMetadata",
   "policy/v1 Eviction": "policy.v1.Eviction",
   "autoscaling/v1 Scale": "autoscaling.v1.Scale",
   "authentication.k8s.io/v1 TokenRequest": "authentication.v1.TokenRequest",
 };
+
+/** The message of a body that is no kind of its own. DeleteOptions belong to every group: clients name the object's. */
+export const bodySchemaOf = (apiVersion: string, kind: string): string | undefined =>
+  kind === "DeleteOptions" ? "meta.v1.DeleteOptions" : bodySchemas[`${apiVersion} ${kind}`];
