@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readCertificateRequest } from "./apiserver/auth/certificate-request.ts";
 import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
+import { authenticationTrust, configuredAuthentication, configuredAuthorization } from "./apiserver/auth/configured.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
@@ -12,8 +13,8 @@ import type { ApiServerFlags } from "./apiserver/flags.ts";
 import { startApiServer } from "./apiserver/http/server.ts";
 import { localClient } from "./apiserver/local.ts";
 import type { Client } from "./client/client.ts";
-import { writeKubeconfig } from "./client/kubeconfig.ts";
-import { builtinKinds, Node } from "./kinds/index.ts";
+import { publicKubeconfig, writeKubeconfig } from "./client/kubeconfig.ts";
+import { builtinKinds, Node, Secret } from "./kinds/index.ts";
 import { KindRegistry } from "./kinds/registry.ts";
 import type { Clock } from "./machinery/clock.ts";
 import type { Logger } from "./machinery/log.ts";
@@ -111,6 +112,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       store,
       clock,
       issuer: `https://kubernetes.default.svc.${settings.clusterDomain}`,
+      onLegacyUse: (secret, labels) =>
+        void client.patch(Secret, secret, "merge", { metadata: { labels } }).catch(() => {}),
+    });
+    const { apiServer: flags = {} } = settings;
+    const files = { clock, log: log.child({ component: "apiserver" }), signal: stop.signal };
+    const authentication = await configuredAuthentication({
+      ...files,
+      flags,
+      tokens,
+      store,
+      frontProxyCaPem: pki.frontProxyCaPem,
     });
     const api = createApi({
       store,
@@ -119,6 +131,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       log: log.child({ component: "apiserver" }),
       serviceCidr: settings.serviceCidr,
       tokens,
+      authentication,
+      authorization: await configuredAuthorization({ ...files, flags }),
       rootCaPem: pki.caPem,
       clusterDomain: settings.clusterDomain,
     });
@@ -134,6 +148,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       client,
       pki,
       tokens,
+      authentication,
       listen: { host: "127.0.0.1", port: settings.apiPort },
       nodes: (name) => nodes.get(name),
       clock,
@@ -166,6 +181,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       storageDir: join(dataDir, "volumes"),
       removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
       nodeUsage: (name) => nodes.get(name)?.usage(),
+      issueLegacyToken: (request) => tokens.issueLegacy(request),
+      authenticationTrust: authenticationTrust(pki.caPem, pki.frontProxyCaPem),
+      publicKubeconfig: publicKubeconfig({
+        server: `https://${settings.nodeAddress}:${server.port}`,
+        caPem: pki.caPem,
+      }),
       certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
     });
     const { startScheduler } = await import("./scheduler/scheduler.ts");

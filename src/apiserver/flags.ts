@@ -1,11 +1,12 @@
 // What an administrator may give the API server, named and formed as kube-apiserver's flags: `knarr up` has one option for
 // each row, and the cluster's settings keep what was given.
 
-/** Paths are absolute. Absent: the default of the row. */
+/** Files are absolute paths. Absent: the default of the row. */
 export interface ApiServerFlags {
   readonly tokenAuthFile?: string;
   readonly authenticationConfig?: string;
   readonly authenticationTokenWebhookConfigFile?: string;
+  readonly authenticationTokenWebhookCacheTtl?: string;
   readonly authorizationConfig?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
@@ -14,7 +15,7 @@ export interface ApiServerFlags {
 }
 
 interface FlagRow {
-  /** As commander wants it. */
+  /** As commander wants it; what ends with `<file>` is a path. */
   readonly flag: string;
   readonly description: string;
 }
@@ -28,6 +29,10 @@ export const apiServerFlags: Readonly<Record<keyof ApiServerFlags, FlagRow>> = {
   authenticationTokenWebhookConfigFile: {
     flag: "--authentication-token-webhook-config-file <file>",
     description: "kubeconfig of a webhook that reviews bearer tokens",
+  },
+  authenticationTokenWebhookCacheTtl: {
+    flag: "--authentication-token-webhook-cache-ttl <duration>",
+    description: "how long the webhook's answers are used again (default 2m)",
   },
   authorizationConfig: {
     flag: "--authorization-config <file>",

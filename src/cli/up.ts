@@ -85,11 +85,13 @@ export async function up(options: { name: string; dataDir: string; version: stri
   process.exit(0);
 }
 
-/** The flags of the API server that were given, paths made absolute; undefined when none was, so that stored ones stay. */
+/** The flags of the API server that were given, files made absolute; undefined when none was, so that stored ones stay. */
 function apiServerFlagsIn(flags: ApiServerFlags): ApiServerFlags | undefined {
   const names = Object.keys(apiServerFlags) as (keyof ApiServerFlags)[];
   const given = names.filter((name) => flags[name] !== undefined);
-  return given.length > 0 ? Object.fromEntries(given.map((name) => [name, resolve(flags[name]!)])) : undefined;
+  const valueOf = (name: keyof ApiServerFlags) =>
+    apiServerFlags[name].flag.endsWith(" <file>") ? resolve(flags[name]!) : flags[name];
+  return given.length > 0 ? Object.fromEntries(given.map((name) => [name, valueOf(name)])) : undefined;
 }
 
 /** Says what this machine cannot do, and what works all the same. */

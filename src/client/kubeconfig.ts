@@ -114,6 +114,24 @@ async function readKubeconfig(file: string) {
   return { config, read: (path: string) => readFileSync(resolve(dirname(file), path), "utf8") };
 }
 
+/** The text of a kubeconfig that says where a cluster is and which CA it has, and nothing else. */
+export function publicKubeconfig({ server, caPem }: Pick<Connection, "server" | "caPem">): string {
+  return [
+    "apiVersion: v1",
+    "clusters:",
+    "- cluster:",
+    `    certificate-authority-data: ${Buffer.from(caPem).toString("base64")}`,
+    `    server: ${server}`,
+    '  name: ""',
+    "contexts: null",
+    'current-context: ""',
+    "kind: Config",
+    "preferences: {}",
+    "users: null",
+    "",
+  ].join("\n");
+}
+
 /** The text of a kubeconfig with one cluster, one user and one context, all called `name`. */
 function kubeconfigText({ name, server, caPem, credentials }: Connection & { readonly name: string }): string {
   const base64 = (text: string) => Buffer.from(text).toString("base64");

@@ -6,6 +6,7 @@ import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
 import { runAutoscaling, type AutoscalingOptions } from "./autoscaling/index.ts";
+import { bootstrapSigner, tokenCleaner } from "./bootstrap-tokens.ts";
 import { certificateApprover, certificateRequests, type CertificateSigner } from "./certificates.ts";
 import { cronJob } from "./cronjob.ts";
 import { daemonSet } from "./daemonset/index.ts";
@@ -23,8 +24,9 @@ import { nodeLifecycle } from "./nodes/lifecycle.ts";
 import { finishedPods, lostPods } from "./nodes/pod-collector.ts";
 import { replicaSet, replicationController } from "./replicaset.ts";
 import { resourceQuota } from "./resource-quota.ts";
-import { rootCaPublisher, serviceAccounts } from "./service-accounts.ts";
+import { authenticationTrustPublisher, rootCaPublisher, serviceAccounts } from "./service-accounts.ts";
 import { statefulSet } from "./statefulset/index.ts";
+import { tokenSecrets, type LegacyTokenIssuer } from "./token-secrets.ts";
 import { persistentVolumeClaims } from "./volumes/claims.ts";
 import { claimProtection, ephemeralVolumes, volumeProtection } from "./volumes/pods.ts";
 import { removeLocalData } from "./volumes/provision.ts";
@@ -47,16 +49,27 @@ export interface ControllersOptions {
   readonly nodeUsage?: AutoscalingOptions["nodeUsage"];
   /** Signs certificate requests; without it they wait. */
   readonly certificateSigner?: CertificateSigner;
+  /** Makes tokens for Secrets; without it they stay empty. */
+  readonly issueLegacyToken?: LegacyTokenIssuer;
+  /** What other API servers find about whom to trust. */
+  readonly authenticationTrust?: Readonly<Record<string, string>>;
+  /** A kubeconfig without credentials, for machines that are to join. */
+  readonly publicKubeconfig?: string;
 }
 
 const controllersOf = ({
   client,
   clock,
   certificateSigner,
+  issueLegacyToken,
+  authenticationTrust,
+  publicKubeconfig,
   rootCaPem,
   storageDir,
   removeVolumeDirectory,
 }: ControllersOptions): readonly Controller[] => [
+  ...(authenticationTrust ? [authenticationTrustPublisher(authenticationTrust)] : []),
+  ...(publicKubeconfig ? [bootstrapSigner(publicKubeconfig)] : []),
   ...(certificateSigner
     ? [certificateApprover, certificateRequests].map((make) => make(client, certificateSigner, () => clock.now()))
     : []),
@@ -83,6 +96,8 @@ const controllersOf = ({
   serviceAccounts,
   statefulSet,
   taintEviction,
+  tokenCleaner,
+  ...(issueLegacyToken ? [tokenSecrets(issueLegacyToken, rootCaPem)] : []),
   volumeProtection,
 ];
 

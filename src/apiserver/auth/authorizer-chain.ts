@@ -2,6 +2,14 @@
 // Follows kubernetes v1.36 staging/src/k8s.io/apiserver/pkg/authorization/union.
 import type { Attributes, Authorizer, Decision, UserInfo } from "../types.ts";
 
+export interface BuiltInAuthorizers {
+  readonly Node: Authorizer;
+  readonly RBAC: Authorizer;
+}
+
+/** Puts the built-in authorizers into an order, with others. */
+export type AuthorizationOrder = (builtIn: BuiltInAuthorizers) => Authorizer;
+
 type Rules = ReturnType<Authorizer["rulesFor"]>;
 
 export function authorizerChain(authorizers: readonly Authorizer[]): Authorizer {

@@ -53,15 +53,18 @@ export interface TokenIssuerOptions {
   readonly issuer: string;
   readonly store: Pick<Store, "get">;
   readonly clock: Clock;
-  /** Told when a Secret's token is used that is not marked as used on this day (`2026-01-31`). */
-  readonly onLegacyUse?: (secret: { readonly namespace: string; readonly name: string }, day: string) => void;
+  /** Told when the token of a Secret is used that is not labelled as used on this day. */
+  readonly onLegacyUse?: (
+    secret: { readonly namespace: string; readonly name: string },
+    labels: Readonly<Record<string, string>>,
+  ) => void;
 }
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 /** Signatures already checked; bounded, as anybody can send tokens. */
 const maxVerified = 4096;
 const leewaySeconds = 60;
-export const lastUsedLabel = "kubernetes.io/legacy-token-last-used";
+const lastUsedLabel = "kubernetes.io/legacy-token-last-used";
 const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since";
 
 /** Issues tokens at once and checks them; everything but the signature is checked anew on every call. */
@@ -222,6 +225,6 @@ function legacyUser(claims: LegacyClaims, token: string, options: TokenIssuerOpt
     !labels[invalidSinceLabel];
   if (!good) throw new Error("service account token has been invalidated");
   const day = formatTime(now).slice(0, 10);
-  if (labels[lastUsedLabel] !== day) onLegacyUse?.({ namespace, name: secretName }, day);
+  if (labels[lastUsedLabel] !== day) onLegacyUse?.({ namespace, name: secretName }, { [lastUsedLabel]: day });
   return accountUser(namespace, account);
 }

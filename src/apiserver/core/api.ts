@@ -10,14 +10,14 @@ import { createQuotaAccounts } from "../admission/quota-accounts.ts";
 import { createWebhooks } from "../admission/webhook/ask.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
-import { authorizerChain } from "../auth/authorizer-chain.ts";
+import { authorizerChain, type AuthorizationOrder } from "../auth/authorizer-chain.ts";
 import { createNodeAuthorizer } from "../auth/node-authorizer.ts";
 import { createRbacAuthorizer } from "../rbac/authorizer.ts";
 import { createServiceAllocator } from "../services/allocator.ts";
 import { admitted } from "../special/admitted.ts";
 import { createBinding } from "../special/binding.ts";
 import { special } from "../special/index.ts";
-import type { Api, Authorizer, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
+import type { Api, ObjectTarget, RequestContext, TokenIssuer } from "../types.ts";
 import { storeKey, type Core } from "./core.ts";
 import { create } from "./create.ts";
 import { remove, removeAuthorized, removeCollection } from "./delete.ts";
@@ -40,8 +40,8 @@ export interface ApiOptions {
   readonly tokens?: TokenIssuer;
   /** What TokenReviews ask; absent: the issuer alone. */
   readonly authentication?: Authentication;
-  /** Puts the built-in authorizers into an order of its own, with others; absent: Node, then RBAC. */
-  readonly authorization?: (builtIn: { readonly Node: Authorizer; readonly RBAC: Authorizer }) => Authorizer;
+  /** Absent: Node, then RBAC. */
+  readonly authorization?: AuthorizationOrder | undefined;
   /** The CA that pods find in `kube-root-ca.crt`. */
   readonly rootCaPem: string;
   readonly clusterDomain: string;
