@@ -68,11 +68,17 @@ export function decideClusterInfo({ info, secrets }: Observed, kubeconfig: strin
   });
   const data = { kubeconfig: content, ...Object.fromEntries(others), ...Object.fromEntries(signatures) };
   if (info && deepEqual(info.data, data)) return nothing;
-  if (info) return { actions: [{ type: "update", kind: ConfigMap, object: { ...info, data } }] };
-  const metadata = { name: infoName, namespace: publicNamespace };
-  return {
-    actions: [{ type: "create", kind: ConfigMap, object: { apiVersion: "v1", kind: "ConfigMap", metadata, data } }],
+  if (info) {
+    const object = { ...info, data };
+    return { actions: [{ type: "update", kind: ConfigMap, object }] };
+  }
+  const object = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: infoName, namespace: publicNamespace },
+    data,
   };
+  return { actions: [{ type: "create", kind: ConfigMap, object }] };
 }
 
 /** `kubeconfig` says where the cluster is and which CA it has, and holds no credentials. */
