@@ -24,14 +24,13 @@ export class JsonCache {
 
   /** Sets the bytes of an owner that has none. */
   set(owner: object, buffer: Buffer): void {
-    this.#slots.set(owner, { buffer, used: false });
-    this.#bytes += buffer.length;
-    for (const [oldest, slot] of this.#slots) {
-      if (this.#bytes <= this.#limitBytes || oldest === owner) break;
-      this.#slots.delete(oldest);
-      if (slot.used) this.#slots.set(oldest, { buffer: slot.buffer, used: false });
-      else this.#bytes -= slot.buffer.length;
-    }
+    while (this.#bytes + buffer.length > this.#limitBytes && this.#slots.size > 0) this.#turn();
+    this.#add(owner, buffer);
+  }
+
+  /** The same, but not at the cost of what is in use: a scan of more than fits would else leave nothing of use behind. */
+  offer(owner: object, buffer: Buffer): void {
+    if (this.#bytes + buffer.length <= this.#limitBytes || this.#turn()) this.#add(owner, buffer);
   }
 
   delete(owner: object): void {
@@ -39,6 +38,21 @@ export class JsonCache {
     if (!slot) return;
     this.#slots.delete(owner);
     this.#bytes -= slot.buffer.length;
+  }
+
+  #add(owner: object, buffer: Buffer): void {
+    this.#slots.set(owner, { buffer, used: false });
+    this.#bytes += buffer.length;
+  }
+
+  /** Drops the oldest unless it was used since its last turn; says whether it did. */
+  #turn(): boolean {
+    for (const [oldest, { buffer, used }] of this.#slots) {
+      this.delete(oldest);
+      if (used) this.#add(oldest, buffer);
+      return !used;
+    }
+    return true;
   }
 }
 
@@ -70,6 +84,7 @@ export class StoredEntry implements Entry {
   readonly #cache: JsonCache;
   #object: KubeObject | undefined;
   #unparsed: Buffer | undefined;
+  #encoded = false;
 
   constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, cache: JsonCache) {
     this.key = facts.key;
@@ -88,7 +103,8 @@ export class StoredEntry implements Entry {
       const json = this.#unparsed!;
       this.#object = JSON.parse(json.toString("utf8")) as KubeObject;
       this.#unparsed = undefined;
-      this.#cache.set(this, json);
+      this.#encoded = true;
+      this.#cache.offer(this, json);
     }
     return this.#object;
   }
@@ -98,7 +114,10 @@ export class StoredEntry implements Entry {
     let json = this.#cache.get(this);
     if (!json) {
       json = encodeJson(this.#object);
-      this.#cache.set(this, json);
+      // A new version is about to be written down, answered with and watched.
+      if (this.#encoded) this.#cache.offer(this, json);
+      else this.#cache.set(this, json);
+      this.#encoded = true;
     }
     return json;
   }

@@ -66,4 +66,8 @@ test("encoded bytes are kept up to their limit, the least used go first", () => 
   small.set(c, Buffer.alloc(10));
   assert.equal(small.get(b), undefined);
   assert.ok(small.get(a) && small.get(c));
+  const d = {};
+  small.offer(d, Buffer.alloc(10));
+  assert.equal(small.get(d), undefined, "what is in use stays");
+  assert.ok(small.get(a) && small.get(c));
 });

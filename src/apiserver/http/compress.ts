@@ -20,7 +20,7 @@ async function compressStream(produce: (sink: BodySink) => void | Promise<void>,
   const zip = createGzip({ level: 1 });
   target.signal.addEventListener("abort", () => zip.destroy(), { once: true });
   const produced = produce({
-    write: (chunk) => zip.write(chunk),
+    write: (chunk, done) => zip.write(chunk, done),
     drained: () =>
       new Promise((resolve) => {
         const settle = () => {

@@ -1,6 +1,5 @@
 // From entries to bytes in the representation that the client negotiated. Whole objects go out as the store's cached
 // bytes; only Tables, metadata and pretty printing encode anew.
-import { setImmediate } from "node:timers/promises";
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, notAcceptable, type Status } from "../../machinery/errors.ts";
@@ -8,6 +7,7 @@ import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry, StoreEvent } from "../../store/store.ts";
 import type { ListResult } from "../types.ts";
 import { hasProtobuf } from "../protobuf/encode.ts";
+import { chunked } from "./chunks.ts";
 import type { EdgeRequest, EdgeResponse } from "./exchange.ts";
 import { jsonType } from "./exchange.ts";
 import { negotiate, type Representation } from "./negotiate.ts";
@@ -81,10 +81,6 @@ function objectBytes(kind: AnyKind, object: KubeObject, { representation, includ
   return stringify(tableOf(kind, rows, { version, metadata, withColumns: true }), pretty);
 }
 
-/** Chunks of about this size let other requests run in between, and are good sizes to hand to TLS. */
-const chunkBytes = 128 * 1024;
-const comma = Buffer.from(",");
-
 interface ListFrame {
   readonly head: string;
   readonly tail: string;
@@ -115,55 +111,28 @@ function listFrame(kind: AnyKind, result: ListResult, encoding: Encoding): ListF
   return { head, tail: "]}\n", item: (entry) => encode(tableRow(kind, entry.object, include, now, version)) };
 }
 
-/** The list in chunks, made as they are asked for. */
-function* listChunks(frame: ListFrame, entries: readonly Entry[]): Generator<Buffer> {
-  let parts: Uint8Array[] = [Buffer.from(frame.head)];
-  let size = parts[0]!.length;
-  for (let i = 0; i < entries.length; i++) {
-    if (i > 0) parts.push(comma);
-    const bytes = frame.item(entries[i]!);
-    parts.push(bytes);
-    size += bytes.length + 1;
-    if (size < chunkBytes) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    size = 0;
-  }
-  parts.push(Buffer.from(frame.tail));
-  yield Buffer.concat(parts);
-}
-
 /** A list, whole when it is small and in chunks with pauses for other requests when it is not. */
 export function listResponse(kind: AnyKind, result: ListResult, encoding: Encoding): EdgeResponse {
   const { representation } = encoding;
   if (representation.protobuf) return protobufList(kind, representation, metadataOf(result), result.entries);
   const headers = { "content-type": jsonType };
-  const chunks = listChunks(listFrame(kind, result, encoding), result.entries);
+  const parts = listParts(listFrame(kind, result, encoding), result.entries);
   if (encoding.pretty) {
-    const text = Buffer.concat([...chunks]).toString("utf8");
+    const text = Buffer.concat([...parts]).toString("utf8");
     return { status: 200, headers, compressible: true, body: stringify(JSON.parse(text), true) };
   }
-  const first = chunks.next().value!;
-  const second = chunks.next();
-  if (second.done) return { status: 200, headers, compressible: true, body: first };
-  return {
-    status: 200,
-    headers,
-    compressible: true,
-    async body(sink) {
-      let chunk: Buffer = first;
-      let next: IteratorResult<Buffer> = second;
-      for (;;) {
-        if (sink.signal.aborted) return;
-        if (!sink.write(chunk)) await sink.drained();
-        if (next.done) break;
-        chunk = next.value;
-        await setImmediate();
-        next = chunks.next();
-      }
-      sink.end();
-    },
-  };
+  return { status: 200, headers, compressible: true, body: chunked(parts) };
+}
+
+const comma = Buffer.from(",");
+
+function* listParts({ head, tail, item }: ListFrame, entries: readonly Entry[]): Generator<Uint8Array> {
+  yield Buffer.from(head);
+  for (let i = 0; i < entries.length; i++) {
+    if (i > 0) yield comma;
+    yield item(entries[i]!);
+  }
+  yield Buffer.from(tail);
 }
 
 /** Turns watch events into frames: lines of JSON, or protobuf messages with their length in front. */

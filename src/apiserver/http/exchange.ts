@@ -16,6 +16,8 @@ export interface EdgeRequest {
   readonly headers: IncomingHttpHeaders;
   /** Set when the client showed a certificate of the cluster CA. */
   readonly peer: PeerIdentity | undefined;
+  /** The other end of the connection. */
+  readonly address?: string | undefined;
   readonly body: Readable;
   /** Aborts when the client goes away or the response is complete. */
   readonly signal: AbortSignal;
@@ -34,8 +36,11 @@ export interface Upgrade {
 
 /** Where a streamed body goes. */
 export interface BodySink {
-  /** False when the client is behind: wait for `drained` or look at `bufferedBytes` before writing much more. */
-  write(chunk: Uint8Array): boolean;
+  /**
+   * False when the client is behind: wait for `drained` or look at `bufferedBytes` before writing much more. The bytes
+   * are in use until `done` is called.
+   */
+  write(chunk: Uint8Array, done?: () => void): boolean;
   drained(): Promise<void>;
   readonly bufferedBytes: number;
   end(): void;

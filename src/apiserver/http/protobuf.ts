@@ -15,6 +15,7 @@ import {
   watchFrame,
 } from "../protobuf/encode.ts";
 import { bodySchemaOf } from "../protobuf/fields.ts";
+import { chunked } from "./chunks.ts";
 import type { EdgeResponse } from "./exchange.ts";
 import type { Representation } from "./negotiate.ts";
 import { partialObject } from "./table.ts";
@@ -31,7 +32,7 @@ const messages = new JsonCache(16 * 1024 * 1024);
 
 function messageOf(kind: AnyKind, entry: Entry): Buffer {
   let message = messages.get(entry);
-  if (!message) messages.set(entry, (message = encodeMessage(kind.schema, entry.object)));
+  if (!message) messages.offer(entry, (message = encodeMessage(kind.schema, entry.object)));
   return message;
 }
 
@@ -103,29 +104,12 @@ export function protobufList(
         await setImmediate();
         if (sink.signal.aborted) return;
       }
-      sink.write(envelopeHead(apiVersion, listKind, size));
-      for (const chunk of chunksOf(parts)) {
-        if (sink.signal.aborted) return;
-        if (!sink.write(chunk)) await sink.drained();
-        await setImmediate();
-      }
+      const body = chunked([envelopeHead(apiVersion, listKind, size), ...parts].values());
+      if (typeof body === "function") return body(sink);
+      sink.write(body);
       sink.end();
     },
   };
-}
-
-function* chunksOf(parts: readonly Buffer[]): Generator<Buffer> {
-  let waiting: Buffer[] = [];
-  let size = 0;
-  for (const part of parts) {
-    waiting.push(part);
-    size += part.length;
-    if (size < sliceBytes) continue;
-    yield Buffer.concat(waiting);
-    waiting = [];
-    size = 0;
-  }
-  yield Buffer.concat(waiting);
 }
 
 /** The content type of watches in protobuf. */

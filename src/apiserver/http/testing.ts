@@ -93,7 +93,11 @@ async function readSink(produce: (sink: BodySink) => void | Promise<void>): Prom
   const chunks: Uint8Array[] = [];
   await new Promise<void>((resolve, reject) => {
     const sink: BodySink = {
-      write: (chunk) => chunks.push(chunk) > 0,
+      write(chunk, done) {
+        chunks.push(Buffer.from(chunk));
+        done?.();
+        return true;
+      },
       drained: () => Promise.resolve(),
       bufferedBytes: 0,
       end: resolve,

@@ -13,11 +13,12 @@ export async function serveLines(
   receive(socket, () => {});
   let rest = Buffer.alloc(0);
   const sink: BodySink = {
-    write(chunk) {
+    write(chunk, done) {
       const bytes = Buffer.concat([rest, chunk]);
       const end = bytes.lastIndexOf(10) + 1;
       rest = Buffer.from(bytes.subarray(end));
       for (const line of bytes.toString("utf8", 0, end).split("\n")) if (line) socket.send(line);
+      done?.();
       return socket.bufferedAmount < 1024 * 1024;
     },
     drained: async () => void (await once(upgrade.socket, "drain").catch(() => {})),

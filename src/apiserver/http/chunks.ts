@@ -1,0 +1,65 @@
+// A long body out of many small parts: copied into one buffer that is written, waited for and filled again, so that a list
+// of any size takes no memory of its own, and nobody waits long for the turn of somebody else.
+import { setImmediate } from "node:timers/promises";
+import type { Body, BodySink } from "./exchange.ts";
+
+/** Large enough to keep TLS busy, small enough to be filled and written in about two milliseconds. */
+const chunkBytes = 512 * 1024;
+
+/** Filled buffers are garbage that only a full collection finds, so a few are used again. */
+const spare: Buffer[] = [];
+const maxSpare = 2;
+
+class Chunks {
+  readonly #parts: Iterator<Uint8Array>;
+  readonly #buffer = spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+  /** The part that did not fit, from where it has not been copied. */
+  #rest: Uint8Array | undefined;
+
+  constructor(parts: Iterator<Uint8Array>) {
+    this.#parts = parts;
+  }
+
+  /** The next bytes, valid until the next call; `last` when there are no more. */
+  next(): { readonly bytes: Buffer; readonly last: boolean } {
+    let size = 0;
+    while (size < chunkBytes) {
+      const part = this.#rest ?? (this.#parts.next().value as Uint8Array | undefined);
+      if (!part) return { bytes: this.#buffer.subarray(0, size), last: true };
+      const fits = Math.min(part.length, chunkBytes - size);
+      this.#buffer.set(fits === part.length ? part : part.subarray(0, fits), size);
+      this.#rest = fits === part.length ? undefined : part.subarray(fits);
+      size += fits;
+    }
+    return { bytes: this.#buffer, last: false };
+  }
+
+  release(): void {
+    if (spare.length < maxSpare) spare.push(this.#buffer);
+  }
+}
+
+/** The parts as a body: whole when they are few, else in chunks with pauses for other requests. */
+export function chunked(parts: Iterator<Uint8Array>): Exclude<Body, string> {
+  const chunks = new Chunks(parts);
+  const first = chunks.next();
+  if (first.last) {
+    const whole = Buffer.from(first.bytes);
+    chunks.release();
+    return whole;
+  }
+  return (sink) => writeChunks(sink, chunks, first);
+}
+
+async function writeChunks(sink: BodySink, chunks: Chunks, first: ReturnType<Chunks["next"]>): Promise<void> {
+  for (let chunk = first; ; chunk = chunks.next()) {
+    const { bytes, last } = chunk;
+    await new Promise<void>((resolve) => sink.write(bytes, resolve));
+    // What a connection that broke off still holds is not used again.
+    if (sink.signal.aborted) return;
+    if (last) break;
+    await setImmediate();
+  }
+  chunks.release();
+  sink.end();
+}
