@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { chunked } from "./chunks.ts";
 import type { BodySink } from "./exchange.ts";
 
@@ -13,7 +12,7 @@ function slowSink(): { sink: BodySink; text: Promise<string> } {
   let text = "";
   const sink: BodySink = {
     write(chunk, done) {
-      void setImmediate().then(() => {
+      setImmediate(() => {
         text += Buffer.from(chunk).toString();
         done?.();
       });
