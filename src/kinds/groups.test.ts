@@ -46,7 +46,7 @@ const policySpec = {
   matchConstraints: { resourceRules: [rule] },
   validations: [{ expression: "true" }],
 };
-const mutation = { patchType: "JSONPatch", jsonPatch: { expression: "[]" } };
+const mutation = { patchType: "JSONPatch", jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/a"}]' } };
 const claim = { devices: { requests: [{ name: "gpu", exactly: { deviceClassName: "gpu.example.com" } }] } };
 const request = "spec.devices.requests.0";
 const requestField = "spec.devices.requests[0]";

@@ -9,6 +9,8 @@ import { namespaceContents } from "./namespace-contents.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { ownerReferencesPermission } from "./owner-references.ts";
+import { mutatingPolicies } from "./policy/mutating.ts";
+import { validatingPolicies } from "./policy/validating.ts";
 import { podSecurity } from "./pod-security/plugin.ts";
 import { priority } from "./priority.ts";
 import { rbacEscalation } from "./rbac-escalation.ts";
@@ -39,7 +41,9 @@ export const admissionPlugins: readonly AdmissionPlugin[] = [
   rbacEscalation,
   serviceAllocation,
   namespaceContents,
+  mutatingPolicies,
   mutatingWebhooks,
+  validatingPolicies,
   validatingWebhooks,
   resourceQuota,
 ];

@@ -3,7 +3,14 @@ import type * as admissionregistration from "../generated/admissionregistration.
 import { invalidValue, path, required } from "../../machinery/field.ts";
 import { each, type Errors, oneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { constraintErrors, defaultMatchResources, paramKindErrors, paramKindText, variablesErrors } from "./policy.ts";
+import {
+  constraintErrors,
+  defaultMatchResources,
+  expressionErrors,
+  paramKindErrors,
+  paramKindText,
+  variablesErrors,
+} from "./policy.ts";
 import { matchConditionErrors } from "./webhook.ts";
 import { defineKind } from "../kind.ts";
 
@@ -35,6 +42,7 @@ function validate({ spec }: MutatingAdmissionPolicy): Errors {
     ...matchConditionErrors(spec?.matchConditions, "spec.matchConditions"),
     ...variablesErrors(spec?.variables),
     ...each("spec.mutations", spec?.mutations, (at, mutation) => mutationErrors(mutation, at)),
+    ...expressionErrors(spec),
   ];
 }
 

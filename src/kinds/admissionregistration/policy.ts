@@ -2,12 +2,13 @@
 // Follows kubernetes v1.36 pkg/apis/admissionregistration/v1/defaults.go and validation/validation.go.
 import type { KubeObject } from "../../machinery/object.ts";
 import type { MatchResources, ParamKind, ParamRef, Variable } from "../generated/admissionregistration.v1.ts";
-import { duplicate, forbiddenField, path, required } from "../../machinery/field.ts";
+import { duplicate, forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
 import { cIdentifierErrors, dns1035LabelErrors, dnsSubdomainErrors, pathSegmentErrors } from "../../machinery/names.ts";
 import { labelSelectorErrors } from "../../machinery/selector.ts";
 import { complaints, each, type Errors, named, oneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import type { Column } from "../kind.ts";
+import { compilePolicy, type PolicySpec } from "./expressions.ts";
 import { defaultRules, ruleErrors } from "./webhook.ts";
 
 export function defaultMatchResources(resources: MatchResources | undefined): void {
@@ -108,3 +109,9 @@ export const bindingColumns: readonly Column<KubeObject & { spec?: BindingSpec }
   column("ParamRef", ({ spec }) => paramRefText(spec?.paramRef)),
   ageColumn,
 ];
+
+/** What keeps the expressions of a policy from being compiled; those that are missing are complained about elsewhere. */
+export const expressionErrors = (spec: PolicySpec | undefined): Errors =>
+  compilePolicy(spec ?? {})
+    .errors.filter(({ expression }) => expression?.trim())
+    .map(({ field, expression, text }) => invalidValue(field, expression, text));

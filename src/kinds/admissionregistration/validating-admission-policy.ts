@@ -4,7 +4,14 @@ import { duplicate, path, required } from "../../machinery/field.ts";
 import { qualifiedNameErrors } from "../../machinery/names.ts";
 import { complaints, each, type Errors, oneOf, optionallyOneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { constraintErrors, defaultMatchResources, paramKindErrors, paramKindText, variablesErrors } from "./policy.ts";
+import {
+  constraintErrors,
+  defaultMatchResources,
+  expressionErrors,
+  paramKindErrors,
+  paramKindText,
+  variablesErrors,
+} from "./policy.ts";
 import { matchConditionErrors } from "./webhook.ts";
 import { defineKind } from "../kind.ts";
 
@@ -46,6 +53,7 @@ function validate({ spec }: ValidatingAdmissionPolicy): Errors {
     ...variablesErrors(spec?.variables),
     ...each("spec.validations", spec?.validations, (at, validation) => validationErrors(validation, at)),
     ...annotationErrors(spec?.auditAnnotations),
+    ...expressionErrors(spec),
   ];
 }
 

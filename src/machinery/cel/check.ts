@@ -124,7 +124,7 @@ class Checker {
 
   #select(node: Select): Type {
     const name = structName(node);
-    const type = name && !node.test && this.#isFree(name) ? this.#named(name) : undefined;
+    const type = name && !node.test ? this.#qualified(name) : undefined;
     if (type) {
       node.qualified = name!;
       return type;
@@ -136,10 +136,11 @@ class Checker {
     return node.optional || isOptional ? optionalOf(field.kind === "optional" ? field.elem! : field) : field;
   }
 
-  /** True when the first part of a dotted name is no variable. */
-  #isFree(name: string): boolean {
+  /** The type of a variable or type with dots in its name. */
+  #qualified(name: string): Type | undefined {
     const first = name.slice(0, name.indexOf("."));
-    return !this.#locals.some(([known]) => known === first) && this.#environment.variable(first) === undefined;
+    if (this.#locals.some(([known]) => known === first)) return undefined;
+    return this.#environment.variable(name) ?? (typeNames.has(name) ? types.type : undefined);
   }
 
   #field({ at, field }: Select, operand: Type): Type {
@@ -159,7 +160,7 @@ class Checker {
 
   #call(node: Call): Type {
     const name = node.target && structName(node.target);
-    if (name && this.#environment.overloads(`${name}.${node.name}`) && this.#isFree(`${name}.`)) {
+    if (name && this.#environment.overloads(`${name}.${node.name}`) && !this.#named(name)) {
       node.qualified = `${name}.${node.name}`;
     }
     const args = [...(isMember(node) ? [node.target!] : []), ...node.args].map((arg) =>

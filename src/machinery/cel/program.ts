@@ -9,11 +9,13 @@ import { registerFunctions } from "./functions.ts";
 import { SyntaxIssue } from "./lex.ts";
 import { parse } from "./parse.ts";
 import { registerStandard } from "./standard.ts";
+import type { Type } from "./type.ts";
 import { registerValues } from "./values.ts";
 
 export interface Program {
   /** Name of the type of the result: `bool`, `string`, `list(int)`, `dyn` … */
   readonly type: string;
+  readonly result: Type;
   /** The most that a run can cost, by the bounds of the variables' types. */
   maxCost(): number;
   /** True when the expression reads a variable of the environment. */
@@ -29,7 +31,7 @@ export interface Program {
 }
 
 /** An expression that cannot be compiled; the message says where and why. */
-export class CompileError extends Error {}
+class CompileError extends Error {}
 
 let base: Environment | undefined;
 
@@ -60,6 +62,7 @@ export function compile(environment: Environment, expression: string): Program {
   let run: Evaluate | undefined;
   return {
     type: node.type!.name,
+    result: node.type!,
     maxCost: () => maxCost(node),
     uses: (variable) => mentions(node, variable),
     run: (variables, steps = stepsPerCall) => withBudget(steps, () => evaluate((run ??= evaluator(node)), variables)),

@@ -139,7 +139,8 @@ function mutated(
   return decoded(next, request.objectKind ?? kind, request.objectKind ? undefined : kind);
 }
 
-function decoded(
+/** What a mutation made of an object, checked by its type and with its defaults. Throws InternalError. */
+export function decoded(
   value: unknown,
   type: Pick<AnyKind, "group" | "version" | "kind" | "schema">,
   kind: AnyKind | undefined,

@@ -15,7 +15,7 @@ export interface Seen {
 
 /** Throws NotFound when the namespace is not there to be asked for its labels. */
 export function selects(
-  { namespaceSelector, objectSelector }: Hook,
+  { namespaceSelector, objectSelector }: Pick<Hook, "namespaceSelector" | "objectSelector">,
   seen: Seen,
   request: AdmissionRequest,
   store: Pick<Store, "latest">,
