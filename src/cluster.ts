@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { readCertificateRequest } from "./apiserver/auth/certificate-request.ts";
 import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
 import { authenticationTrust, configuredAuthentication, configuredAuthorization } from "./apiserver/auth/configured.ts";
+import { configuredAudit } from "./apiserver/audit/configured.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
@@ -141,7 +142,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     followEvents({ store, clock, log: log.child({ component: "apiserver" }), signal: stop.signal });
     const client = localClient(api, store, kinds, "knarr");
     const nodes = new Map<string, NodeConnection>();
+    const audit = await configuredAudit({
+      flags: settings.apiServer ?? {},
+      authorizer: api.authorizer,
+      clock,
+      log: log.child({ component: "audit" }),
+    });
+    if (audit) started.defer(() => audit.close());
     const server = await startApiServer({
+      audit,
       api,
       store,
       kinds,

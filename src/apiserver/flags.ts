@@ -10,6 +10,9 @@ export interface ApiServerFlags {
   readonly authorizationConfig?: string;
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
+  readonly auditLogMaxsize?: string;
+  readonly auditLogMaxage?: string;
+  readonly auditLogMaxbackup?: string;
   readonly auditWebhookConfigFile?: string;
   readonly encryptionProviderConfig?: string;
 }
@@ -40,6 +43,15 @@ export const apiServerFlags: Readonly<Record<keyof ApiServerFlags, FlagRow>> = {
   },
   auditPolicyFile: { flag: "--audit-policy-file <file>", description: "audit Policy" },
   auditLogPath: { flag: "--audit-log-path <file>", description: "file for audit events" },
+  auditLogMaxsize: {
+    flag: "--audit-log-maxsize <megabytes>",
+    description: "size at which a new file begins (default 100)",
+  },
+  auditLogMaxage: { flag: "--audit-log-maxage <days>", description: "how long old files are kept (default: for ever)" },
+  auditLogMaxbackup: {
+    flag: "--audit-log-maxbackup <number>",
+    description: "how many old files are kept (default: all)",
+  },
   auditWebhookConfigFile: {
     flag: "--audit-webhook-config-file <file>",
     description: "kubeconfig of a webhook for audit events",

@@ -24,7 +24,9 @@ export interface RequestContext {
   /** Messages for Warning headers; the core appends. */
   readonly warnings: string[];
   /** Notes of admission for the audit log, when there is one. */
-  readonly auditAnnotations?: Map<string, string>;
+  readonly auditAnnotations?: Map<string, string> | undefined;
+  /** Told of the decoded body before anything writes to it. */
+  readonly onBody?: ((body: unknown) => void) | undefined;
 }
 
 export interface WriteParameters {

@@ -20,6 +20,7 @@ import { encodingOf, entryResponse, listResponse, objectResponse } from "./encod
 import { statusResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
 import type { ResourceRequest } from "./request-info.ts";
+import type { Decode } from "../audit/auditor.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
 import { bodySchemaOf } from "../protobuf/fields.ts";
@@ -163,6 +164,7 @@ async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteP
   const decoded = type === "apply" ? await decodeYaml(bytes) : decodeJson(bytes);
   reportDuplicates(call, decoded, parameters);
   const { value } = decoded;
+  call.context.onBody?.(value);
   if (type === "json" ? !Array.isArray(value) : value === null || typeof value !== "object" || Array.isArray(value)) {
     throw badRequest(`the body of a ${type} patch must be ${type === "json" ? "a list of operations" : "an object"}`);
   }
@@ -256,9 +258,11 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
   return objectResponse(kind, answer, wanted, method === "POST" ? 201 : 200);
 }
 
-async function decodedBody({ request, services }: ResourceCall): Promise<DecodedBody> {
+async function decodedBody({ request, services, context }: ResourceCall): Promise<DecodedBody> {
   const bytes = await readBody(request.body, request.headers["content-length"]);
-  return decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
+  const decoded = await decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
+  context.onBody?.(decoded.value);
+  return decoded;
 }
 
 /** Protobuf bodies name their type: a kind, or one of the messages that only requests carry. */
@@ -267,11 +271,23 @@ const schemaLookup =
   (apiVersion, kind) =>
     kinds.byApiVersion(apiVersion, kind)?.schema ?? bodySchemaOf(apiVersion, kind);
 
-async function optionalBody({ request, services }: ResourceCall): Promise<unknown> {
+async function optionalBody({ request, services, context }: ResourceCall): Promise<unknown> {
   const bytes = await readBody(request.body, request.headers["content-length"]);
   if (bytes.length === 0) return undefined;
-  return (await decodeBody(bytes, request.headers["content-type"], schemaLookup(services))).value;
+  const { value } = await decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
+  context.onBody?.(value);
+  return value;
 }
+
+/** Reads an answer of this server back, whatever its encoding. */
+export const bodyDecoder = (services: EdgeServices): Decode => {
+  const single = schemaLookup(services);
+  const lookup: SchemaLookup = (apiVersion, kind) => {
+    const item = kind.endsWith("List") ? single(apiVersion, kind.slice(0, -4)) : undefined;
+    return single(apiVersion, kind) ?? (item && `${item}List`);
+  };
+  return async (bytes, contentType) => (await decodeBody(bytes, contentType, lookup)).value;
+};
 
 /** The body as an object of the kind; its apiVersion and kind may be absent but not others. */
 function objectOf({ kind }: ResourceCall, { value }: DecodedBody): KubeObject {

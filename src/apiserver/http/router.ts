@@ -3,6 +3,7 @@
 import { authenticate, isOpenPath } from "../auth/authenticate.ts";
 import { impersonate } from "../auth/impersonate.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
+import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError } from "../../machinery/errors.ts";
@@ -21,7 +22,7 @@ import { passGate, withHeaders } from "./gate.ts";
 import { answerPath } from "./health.ts";
 import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
-import { answerResource } from "./resources.ts";
+import { answerResource, bodyDecoder } from "./resources.ts";
 import type { EdgeServices } from "./services.ts";
 
 /** A request that has a user and, mostly, the right to what it asks. */
@@ -30,6 +31,7 @@ export interface AuthorizedCall {
   readonly request: EdgeRequest;
   readonly info: ResourceRequest;
   readonly user: UserInfo;
+  readonly record?: AuditRecord | undefined;
 }
 
 /** Answers below the generic verbs: streams, proxies, computed APIs. Keys are `group/resource` or `group/resource/subresource`. */
@@ -44,6 +46,8 @@ export interface RouterOptions {
   readonly documents: (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined;
   /** Absent: no other server answers anything. */
   readonly aggregation?: Aggregation | undefined;
+  /** Absent: nobody keeps a record. */
+  readonly audit?: Auditor | undefined;
 }
 
 export type Router = (request: EdgeRequest) => Promise<Outcome>;
@@ -59,10 +63,14 @@ export function createRouter(options: RouterOptions): Router {
     let outcome: Outcome;
     const warnings: string[] = [];
     const headers: Record<string, string> = {};
+    let caller: UserInfo | undefined;
+    let record: AuditRecord | undefined;
     try {
       info = parseRequest(request.method, request.path, request.query);
-      const caller = await authenticate(request, services.authentication);
+      caller = await authenticate(request, services.authentication);
+      record = options.audit?.begin(request, info, caller);
       const user = await impersonate(caller, request.headers, services.api.authorizer);
+      record?.actsAs(user);
       await prepareAccess(services.api.authorizer, info, user);
       const remote = options.aggregation?.find(request.path);
       const asked = info;
@@ -70,16 +78,20 @@ export function createRouter(options: RouterOptions): Router {
         remote
           ? answerRemote(options, request, asked, user, remote)
           : asked.type === "resource"
-            ? answerObjects(options, discovery, { services, request, info: asked, user }, warnings)
+            ? answerObjects(options, discovery, { services, request, info: asked, user, record }, warnings)
             : answerOther(options, discovery, request, asked.verb, user);
       outcome = await passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
+      if (record) outcome = record.answered(outcome, { decode: remote ? undefined : bodyDecoder(services) });
       if (outcome !== upgraded) outcome = await compressed(request, withWarnings(outcome, warnings));
     } catch (error) {
       if (!(error instanceof StatusError)) {
         services.log.error({ error, path: request.path, method: request.method }, "a request failed unexpectedly");
       }
       outcome = withWarnings(errorResponse(error, request.headers.accept), warnings);
+      if (info && !caller) record = options.audit?.begin(request, info, undefined);
+      record?.answered(outcome, { error });
     }
+    if (record) headers["audit-id"] = record.id;
     outcome = withHeaders(outcome, headers);
     const code = outcome === upgraded ? 101 : outcome.status;
     const labels = labelsOf(services, info);
@@ -106,7 +118,7 @@ async function answerObjects(
   call: AuthorizedCall,
   warnings: string[],
 ): Promise<Outcome> {
-  const { services, request, info, user } = call;
+  const { services, request, info, user, record } = call;
   const handler =
     extra[`${info.group}/${info.version}/${info.resource}${info.subresource ? `/${info.subresource}` : ""}`];
   if (handler) {
@@ -127,6 +139,8 @@ async function answerObjects(
       return request.signal;
     },
     warnings,
+    auditAnnotations: record?.annotations,
+    onBody: record && ((body) => record.sent(body)),
   };
   if (kind.custom?.deprecationWarning) warnings.push(kind.custom.deprecationWarning);
   const response = await answerResource({ services, request, info, kind, context });

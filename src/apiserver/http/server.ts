@@ -8,6 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import type { Pki } from "../auth/pki.ts";
 import type { Api, TokenIssuer } from "../types.ts";
+import type { Auditor } from "../audit/auditor.ts";
 import { startAggregation } from "../aggregation/aggregation.ts";
 import { createOpenApi } from "../openapi/documents.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
@@ -35,6 +36,8 @@ export interface ApiServerOptions {
   readonly tokens: TokenIssuer;
   /** Absent: client certificates and ServiceAccount tokens alone. */
   readonly authentication?: Authentication;
+  /** Absent: nobody keeps a record of requests. */
+  readonly audit?: Auditor | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -78,6 +81,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     clientPair: () => pki.frontProxyClient,
   });
   services.metrics.addSource(aggregation.metrics);
+  if (options.audit) services.metrics.addSource(options.audit.metrics);
   const handle = createRouter({
     services,
     extra: streamHandlers,
@@ -89,6 +93,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       aggregation,
     }),
     aggregation,
+    audit: options.audit,
   });
   const clientCas = pki.caPem + (services.authentication.frontProxy?.caPem ?? "");
   const transports: Transport[] = [];
