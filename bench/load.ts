@@ -90,7 +90,11 @@ function watch(target: Target, job: Extract<Job, { type: "watch" }>): Promise<Re
   const open = (to: LoadConnection) =>
     new Promise<void>((resolve) => to.send({ method: "GET", path: job.path }, { onData, onHeaders: resolve }));
   return withConnections(target, job.connections + 1, async ([writer, ...connections]) => {
-    await Promise.all(Array.from({ length: job.watchers }, (_, i) => open(connections[i % connections.length]!)));
+    // One after the other on each connection: flow control refuses a thousand at once.
+    const openSome = async (to: LoadConnection) => {
+      for (let i = 0; i < job.watchers / job.connections; i++) await open(to);
+    };
+    await Promise.all(connections.map(openSome));
     const latenciesMs: number[] = [];
     const begun = performance.now();
     for (let round = 0; round < job.rounds; round++) {
