@@ -1,7 +1,7 @@
 // Follows each request through its stages and tells the sinks what the policy wants told.
 // Follows kubernetes v1.36 apiserver/pkg/endpoints/filters/audit.go (stages, failed authentication).
 import { randomUUID } from "node:crypto";
-import { formatMicroTime, type Clock } from "../../machinery/clock.ts";
+import type { Clock } from "../../machinery/clock.ts";
 import { statusCodes, StatusError, type Status } from "../../machinery/errors.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { MetricFamily } from "../../machinery/metrics.ts";
@@ -14,6 +14,7 @@ import {
   objectText,
   responseStatus,
   sourceIPs,
+  timestamp,
   userAgentOf,
   type Answered,
   type AuditedRequest,
@@ -143,7 +144,7 @@ class Audited implements AuditRecord {
       user,
       sourceIPs: sourceIPs(headers, request.address),
       userAgent: userAgentOf(headers),
-      received: formatMicroTime(around.clock.now()),
+      received: timestamp(around.clock.now()),
       annotations: this.annotations,
     };
     if (user) this.#tell("RequestReceived");
@@ -260,7 +261,7 @@ class Audited implements AuditRecord {
   #tell(stage: Stage, answered?: Answered): void {
     const { decision, clock, push } = this.#around;
     if (decision.omits(stage)) return;
-    const at = stage === "RequestReceived" ? this.#event.received : formatMicroTime(clock.now());
+    const at = stage === "RequestReceived" ? this.#event.received : timestamp(clock.now());
     push(eventLine(this.#event, stage, at, answered));
   }
 }
