@@ -22,30 +22,25 @@ const everything: readonly PolicyRule[] = [
 ];
 
 export function createRbacAuthorizer(store: Store): RbacAuthorizer {
-  let index: BindingIndex | undefined;
-  const bindings = () => (index ??= openIndex(store));
-  const role = (ref: Pick<RoleRef, "kind" | "name">, namespace: string) => {
-    const inCluster = ref.kind === "ClusterRole";
-    const collection = `${group}/${inCluster ? "clusterroles" : "roles"}`;
-    const entry = store.get({ collection, namespace: inCluster ? "" : namespace, name: ref.name });
-    return entry && ((entry.object as ClusterRole).rules ?? []);
-  };
-  function* rules(user: UserInfo, namespace: string): Generator<PolicyRule> {
-    for (const scope of namespace ? ["", namespace] : [""]) {
-      for (const ref of bindings().refsOf(user, scope)) yield* role(ref, scope) ?? [];
-    }
-  }
+  let index: RuleIndex | undefined;
+  const rules = () => (index ??= openIndex(store));
+  const scopes = (namespace: string) => (namespace ? ["", namespace] : [""]);
   const policyRulesFor = (user: UserInfo, namespace: string) =>
-    user.groups.includes(superusers) ? everything : [...rules(user, namespace)];
+    user.groups.includes(superusers)
+      ? everything
+      : scopes(namespace).flatMap((scope) => [...rules().listsOf(user, scope)].flat());
   return {
-    rulesOfRole: role,
+    rulesOfRole: (ref, namespace) => rulesOfRole(store, ref, namespace),
     policyRulesFor,
     authorize(attributes: Attributes): Decision {
-      if (attributes.user.groups.includes(superusers)) return { allowed: true, reason: "" };
-      for (const rule of rules(attributes.user, attributes.namespace)) {
-        if (ruleAllows(rule, attributes)) return { allowed: true, reason: "" };
+      const { user, namespace } = attributes;
+      if (user.groups.includes(superusers)) return allowed;
+      for (const scope of scopes(namespace)) {
+        for (const list of rules().listsOf(user, scope)) {
+          for (const rule of list) if (ruleAllows(rule, attributes)) return allowed;
+        }
       }
-      return { allowed: false, reason: "" };
+      return noOpinion;
     },
     rulesFor(user, namespace) {
       const all = policyRulesFor(user, namespace);
@@ -66,23 +61,61 @@ export function createRbacAuthorizer(store: Store): RbacAuthorizer {
   };
 }
 
-/** Role references by namespace ("" for ClusterRoleBindings) and subject. */
-class BindingIndex {
-  readonly #scopes = new Map<string, Map<string, Map<string, RoleRef>>>();
+const allowed: Decision = { allowed: true, reason: "" };
+const noOpinion: Decision = { allowed: false, reason: "" };
 
-  /** `change` is what the binding was and what it is now. */
+function rulesOfRole(store: Store, { kind, name }: Pick<RoleRef, "kind" | "name">, namespace: string) {
+  const inCluster = kind === "ClusterRole";
+  const collection = `${group}/${inCluster ? "clusterroles" : "roles"}`;
+  const entry = store.get({ collection, namespace: inCluster ? "" : namespace, name });
+  return entry && ((entry.object as ClusterRole).rules ?? []);
+}
+
+/** Role references by namespace ("" for ClusterRoleBindings) and subject, and the rules that they come to. */
+class RuleIndex {
+  readonly #store: Store;
+  readonly #scopes = new Map<string, Map<string, Map<string, RoleRef>>>();
+  /** Of the subjects that have asked since the last change of anything. */
+  readonly #lists = new Map<Map<string, RoleRef>, readonly PolicyRule[]>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** What the binding was and what it is now. */
   replace(previous: RoleBinding | undefined, next: RoleBinding | undefined): void {
     if (previous) this.#each(previous, (refs, name) => refs.delete(name));
     if (next) this.#each(next, (refs, name) => refs.set(name, next.roleRef));
   }
 
-  *refsOf(user: UserInfo, scope: string): Generator<RoleRef> {
+  /** To be called after any change of roles or bindings. */
+  changed(): void {
+    this.#lists.clear();
+  }
+
+  /** The rules of the user and of each group. */
+  *listsOf(user: UserInfo, scope: string): Generator<readonly PolicyRule[]> {
     const subjects = this.#scopes.get(scope);
     if (!subjects) return;
-    for (const subject of [`User/${user.name}`, ...user.groups.map((name) => `Group/${name}`)]) {
-      const refs = subjects.get(subject);
-      if (refs) yield* refs.values();
+    const own = subjects.get(`User/${user.name}`);
+    if (own) yield this.#listOf(own, scope);
+    for (const name of user.groups) {
+      const refs = subjects.get(`Group/${name}`);
+      if (refs) yield this.#listOf(refs, scope);
     }
+  }
+
+  /** Each rule once, however many roles say the same. */
+  #listOf(refs: Map<string, RoleRef>, scope: string): readonly PolicyRule[] {
+    let list = this.#lists.get(refs);
+    if (list) return list;
+    const distinct = new Map<string, PolicyRule>();
+    for (const ref of refs.values()) {
+      for (const rule of rulesOfRole(this.#store, ref, scope) ?? []) distinct.set(JSON.stringify(rule), rule);
+    }
+    list = [...distinct.values()];
+    this.#lists.set(refs, list);
+    return list;
   }
 
   #each(binding: RoleBinding, act: (refs: Map<string, RoleRef>, name: string) => void): void {
@@ -103,8 +136,8 @@ class BindingIndex {
 const subjectId = ({ kind, name, namespace }: Subject, scope: string) =>
   kind === "ServiceAccount" ? `User/system:serviceaccount:${namespace ?? scope}:${name}` : `${kind}/${name}`;
 
-function openIndex(store: Store): BindingIndex {
-  const index = new BindingIndex();
+function openIndex(store: Store): RuleIndex {
+  const index = new RuleIndex(store);
   const bindingOf = (entry: Entry | undefined) => entry?.object as RoleBinding | undefined;
   for (const plural of ["clusterrolebindings", "rolebindings"]) {
     const collection = `${group}/${plural}`;
@@ -114,7 +147,11 @@ function openIndex(store: Store): BindingIndex {
       for (const { type, entry, previous } of events) {
         index.replace(bindingOf(previous), type === "DELETED" ? undefined : bindingOf(entry));
       }
+      index.changed();
     });
+  }
+  for (const plural of ["clusterroles", "roles"]) {
+    store.watch({ collection: `${group}/${plural}`, after: store.revision }, () => index.changed());
   }
   return index;
 }
