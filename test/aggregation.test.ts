@@ -388,6 +388,15 @@ spec:
     assert.equal((await askJson(`${root}/namespaces/default/flunders`)).status, 200);
   });
 
+  test("requests are counted under the resource of the other server, and its absence is told", async () => {
+    const metrics = await text((await ask("/metrics")).response);
+    assert.match(
+      metrics,
+      /^apiserver_request_total\{verb="LIST",group="wardle.example.com",.*resource="flunders".*\} \d/m,
+    );
+    assert.match(metrics, /^aggregator_unavailable_apiservice\{name="v1alpha1.wardle.example.com"\} 0/m);
+  });
+
   test("without its APIService the API is gone", async () => {
     await run(["delete", "apiservice", "v1alpha1.wardle.example.com"]);
     await eventually("it is gone", async () => (await ask(root)).response.statusCode === 404);

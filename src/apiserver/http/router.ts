@@ -65,6 +65,7 @@ export function createRouter(options: RouterOptions): Router {
     const headers: Record<string, string> = {};
     let caller: UserInfo | undefined;
     let record: AuditRecord | undefined;
+    const remote = options.aggregation?.find(request.path);
     try {
       info = parseRequest(request.method, request.path, request.query);
       caller = await authenticate(request, services.authentication);
@@ -72,7 +73,6 @@ export function createRouter(options: RouterOptions): Router {
       const user = await impersonate(caller, request.headers, services.api.authorizer);
       record?.actsAs(user);
       await prepareAccess(services.api.authorizer, info, user);
-      const remote = options.aggregation?.find(request.path);
       const asked = info;
       const answer = () =>
         remote
@@ -94,7 +94,7 @@ export function createRouter(options: RouterOptions): Router {
     if (record) headers["audit-id"] = record.id;
     outcome = withHeaders(outcome, headers);
     const code = outcome === upgraded ? 101 : outcome.status;
-    const labels = labelsOf(services, info);
+    const labels = labelsOf(services, info, remote);
     services.metrics.requestDone(labels, code, (performance.now() - started) / 1000, mutating);
     if (labels.verb === "WATCH" && code === 200 && !request.signal.aborted) {
       request.signal.addEventListener("abort", services.metrics.watchStarted(labels), { once: true });
@@ -104,8 +104,10 @@ export function createRouter(options: RouterOptions): Router {
 }
 
 /** Unknown resources share one series, so that a client cannot make up new ones. */
-function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined) {
-  if (info?.type !== "resource" || !kinds.byResource(info.group, info.version, info.resource)) {
+function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined, remote: Remote | undefined) {
+  const isKnown = ({ group, version, resource }: ResourceRequest) =>
+    remote ? remote.resources.some(({ name }) => name === resource) : kinds.byResource(group, version, resource);
+  if (info?.type !== "resource" || !isKnown(info)) {
     return { verb: "OTHER", group: "", version: "", resource: "", subresource: "" };
   }
   const { verb, group, version, resource, subresource } = info;

@@ -87,10 +87,12 @@ export function requestHeaders(
   for (const [name, value] of Object.entries(request.headers)) {
     const isOurs =
       name.startsWith(":") || name === "host" || name === "authorization" || name.startsWith("impersonate-");
-    const isPassed = !hopByHop.has(name) || (request.upgrade && (name === "upgrade" || name === "connection"));
+    const isPassed = !hopByHop.has(name) || (request.upgrade && name === "upgrade");
     const isUnsent = name === "content-length" && isRead(request);
     if (value !== undefined && !isOurs && isPassed && !isUnsent) out[name] = value;
   }
+  // Not as the client put it, who could have other headers taken away further on.
+  if (request.upgrade) out.connection = "Upgrade";
   const offered = request.headers["sec-websocket-protocol"];
   if (offered?.includes(bearerProtocol)) {
     const others = offered.split(",").filter((protocol) => !protocol.trim().startsWith(bearerProtocol));
