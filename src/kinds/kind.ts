@@ -3,6 +3,7 @@
 import type { FieldError } from "../machinery/errors.ts";
 import type { TypedSchema } from "../machinery/apply/typed.ts";
 import type { KubeObject } from "../machinery/object.ts";
+import type { JSONSchemaProps } from "./generated/apiextensions.v1.ts";
 import type { Decoded } from "./schema.ts";
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
@@ -49,6 +50,7 @@ export interface CustomResource<T extends KubeObject> {
   /** Takes away what the schema does not declare; the input is not written to. */
   readonly decode: (value: unknown) => Decoded;
   readonly applySchema: TypedSchema;
+  readonly schema: JSONSchemaProps;
   /** Everything wrong with an update of the object, its status or scale; stands for all other validate functions of an update. */
   readonly validateChange: (object: T, old: T) => readonly FieldError[];
   /** Sent with every answer in a version that will go. */

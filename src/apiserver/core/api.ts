@@ -6,6 +6,7 @@ import type { Store } from "../../store/store.ts";
 import { followDefinitions } from "../crd/definitions.ts";
 import { createAdmissionChain } from "../admission/chain.ts";
 import { admissionPlugins } from "../admission/index.ts";
+import { followTypeChecking } from "../admission/policy/type-checking.ts";
 import { createQuotaAccounts } from "../admission/quota-accounts.ts";
 import { createWebhooks } from "../admission/webhook/ask.ts";
 import { followAggregation } from "../rbac/aggregation.ts";
@@ -95,6 +96,7 @@ export function createApi(options: ApiOptions): Api {
     log,
     remove: (kind, { key }) => removeAuthorized(core, apiserverContext(), kind, key, {}),
   });
+  followTypeChecking(store, kinds, log);
   // What is written is based on the latest version; `replace` notices when that is no longer the one prepared here.
   const prepared = async (kind: AnyKind, target: ObjectTarget) => {
     const latest = store.latest(storeKey(kind, target));

@@ -87,6 +87,7 @@ export function customKind({ definition, version, names, terminating, converter 
     custom: {
       decode: (value) => decodeCustom(value, schema),
       applySchema: applySchemaOfCustomResource(schema),
+      schema,
       validateChange: (object, old) => judge(object, old),
       ...(version.deprecated
         ? { deprecationWarning: version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated` }

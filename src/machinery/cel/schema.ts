@@ -35,7 +35,7 @@ const keywords = new Set(
 );
 
 /** A field name as rules write it; undefined when they cannot. */
-function escapedName(name: string): string | undefined {
+export function escapedName(name: string): string | undefined {
   if (keywords.has(name)) return `__${name}__`;
   const escaped = name
     .replaceAll("__", "__underscores__")

@@ -1,6 +1,10 @@
 // Admission policies as clients of the API meet them. Names in capitals are those of conformance tests.
 import { describe, test } from "node:test";
 import assert from "node:assert/strict";
+import type {
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyStatus,
+} from "../../../kinds/generated/admissionregistration.v1.ts";
 import type { StatusError } from "../../../machinery/errors.ts";
 import type { KubeObject } from "../../../machinery/object.ts";
 import { asAdmin, testApi } from "../../testing.ts";
@@ -267,6 +271,44 @@ describe("ValidatingAdmissionPolicy", () => {
     assert.match(message!, /undeclared reference to 'nope' \(in container ''\)\n \| nope == 1\n \| \^/);
     assert.match(message!, /messageExpression: Invalid value: "1": must evaluate to string/);
   });
+});
+
+test("the status says which expressions do not fit the kinds that the rules name", async () => {
+  const server = await policyApi();
+  const collection = "admissionregistration.k8s.io/validatingadmissionpolicies";
+  const checked = new Promise<ValidatingAdmissionPolicyStatus>((resolve) =>
+    server.store.watch({ collection, after: server.store.revision }, (events) => {
+      const { status } = events.at(-1)!.entry.object as unknown as ValidatingAdmissionPolicy;
+      if (status?.observedGeneration) resolve(status);
+    }),
+  );
+  const constraints = {
+    resourceRules: [{ ...rules(["deployments"], ["apps"]).resourceRules[0], apiVersions: ["v1"] }],
+  };
+  await policy(server, "types", {
+    matchConstraints: constraints,
+    validations: [
+      { expression: "object.spec.replicas > '1'" },
+      { expression: "object.spec.nope > 1" },
+      {
+        expression: "object.spec.replicas > 1 && object.metadata.creationTimestamp < timestamp('2100-01-01T00:00:00Z')",
+      },
+    ],
+  });
+  const { observedGeneration, typeChecking } = await checked;
+  assert.equal(observedGeneration, 1);
+  assert.deepEqual(typeChecking?.expressionWarnings, [
+    {
+      fieldRef: "spec.validations[0].expression",
+      warning:
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '(int, string)'\n | object.spec.replicas > '1'\n | .....................^",
+    },
+    {
+      fieldRef: "spec.validations[1].expression",
+      warning:
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'nope'\n | object.spec.nope > 1\n | ...........^",
+    },
+  ]);
 });
 
 describe("MutatingAdmissionPolicy", () => {
