@@ -6,7 +6,8 @@ import type { Kind } from "./kind.ts";
 export type AnyKind = Kind<any>;
 
 export class KindRegistry {
-  readonly #byResource = new Map<string, AnyKind>();
+  /** By plural: few kinds share one, so that finding one needs no key put together. */
+  readonly #byResource = new Map<string, AnyKind[]>();
   readonly #byKind = new Map<string, AnyKind>();
   readonly #listeners = new Set<() => void>();
   /** Grows with every change; discovery and OpenAPI caches compare it. */
@@ -17,19 +18,19 @@ export class KindRegistry {
   }
 
   add(kind: AnyKind): void {
-    this.#byResource.set(`${kind.group}/${kind.version}/${kind.plural}`, kind);
+    this.#byResource.set(kind.plural, [...this.#others(kind), kind]);
     this.#byKind.set(`${kind.group}/${kind.version}/${kind.kind}`, kind);
     this.#changed();
   }
 
   remove(kind: AnyKind): void {
-    this.#byResource.delete(`${kind.group}/${kind.version}/${kind.plural}`);
+    this.#byResource.set(kind.plural, this.#others(kind));
     this.#byKind.delete(`${kind.group}/${kind.version}/${kind.kind}`);
     this.#changed();
   }
 
   byResource(group: string, version: string, plural: string): AnyKind | undefined {
-    return this.#byResource.get(`${group}/${version}/${plural}`);
+    return this.#byResource.get(plural)?.find((kind) => kind.group === group && kind.version === version);
   }
 
   byKind(group: string, version: string, kind: string): AnyKind | undefined {
@@ -43,12 +44,17 @@ export class KindRegistry {
   }
 
   all(): AnyKind[] {
-    return [...this.#byResource.values()];
+    return [...this.#byKind.values()];
   }
 
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #others({ plural, group, version }: AnyKind): AnyKind[] {
+    const same = this.#byResource.get(plural) ?? [];
+    return same.filter((kind) => kind.group !== group || kind.version !== version);
   }
 
   #changed(): void {

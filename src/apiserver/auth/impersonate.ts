@@ -6,11 +6,16 @@ import type { Attributes, Authorizer, UserInfo } from "../types.ts";
 import { anonymous, authenticated, extraHeaders, headerValue, headerValues } from "./authenticate.ts";
 
 /** The user to act as: the caller, or whom the Impersonate headers name when the caller may impersonate them. */
-export async function impersonate(
+export function impersonate(
   caller: UserInfo,
   headers: IncomingHttpHeaders,
   authorizer: Authorizer,
-): Promise<UserInfo> {
+): UserInfo | Promise<UserInfo> {
+  for (const name in headers) if (name.startsWith("impersonate-")) return impersonated(caller, headers, authorizer);
+  return caller;
+}
+
+async function impersonated(caller: UserInfo, headers: IncomingHttpHeaders, authorizer: Authorizer): Promise<UserInfo> {
   const name = headerValue(headers["impersonate-user"]);
   const groups = headerValues(headers["impersonate-group"]);
   const uid = headerValue(headers["impersonate-uid"]);

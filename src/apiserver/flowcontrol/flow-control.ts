@@ -106,7 +106,7 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
         width: level.spec?.type === "Exempt" ? 1 : widthOf(store, info, request, seats),
         tally,
         details,
-        isGone: () => request.signal.aborted,
+        isGone: () => request.isGone,
         startBy: Math.min(deadline, loop.now() + waitMs),
       });
     },

@@ -19,6 +19,8 @@ export interface EdgeRequest {
   /** The other end of the connection. */
   readonly address?: string | undefined;
   readonly body: Readable;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone: boolean;
   /** Aborts when the client goes away or the response is complete. */
   readonly signal: AbortSignal;
   /** Set for HTTP/1.1 requests that ask for an upgrade: the connection is the handler's once it returns `upgraded`. */

@@ -21,44 +21,63 @@ export interface GatedRequest {
 const bodyMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /** Answers when it may; `headers` gets what the response has to carry. Throws StatusError. */
-export async function passGate(
+export function passGate(
   services: EdgeServices,
   gated: GatedRequest,
   headers: Record<string, string>,
-  answer: () => Promise<Outcome>,
-): Promise<Outcome> {
+  answer: () => Awaitable<Outcome>,
+): Awaitable<Outcome> {
   const { request, info } = gated;
   const endless = isLongRunning(info);
   if (endless && info.verb !== "watch") return answer();
   const leave = services.lifecycle.enter();
-  try {
-    const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
-    const work = serve(services, gated, headers, answer, performance.now() + limitMs);
-    return await (endless ? work : within(work, limitMs, services.clock));
-  } finally {
-    leave();
-    releaseBody(request.body);
-  }
+  return finallyDo(
+    () => {
+      const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
+      const work = serve(services, gated, headers, answer, performance.now() + limitMs);
+      return endless || !(work instanceof Promise) ? work : within(work, limitMs, services.clock);
+    },
+    () => {
+      leave();
+      releaseBody(request.body);
+    },
+  );
 }
 
-async function serve(
+/** What is answered from memory, as most is, is answered without a promise: each costs as much as looking up an object. */
+export type Awaitable<T> = T | Promise<T>;
+
+function finallyDo<T>(task: () => Awaitable<T>, end: () => void): Awaitable<T> {
+  let result: Awaitable<T>;
+  try {
+    result = task();
+  } catch (error) {
+    end();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(end);
+  end();
+  return result;
+}
+
+function serve(
   { flow }: EdgeServices,
   { request, info, user, streamsBody }: GatedRequest,
   headers: Record<string, string>,
-  answer: () => Promise<Outcome>,
+  answer: () => Awaitable<Outcome>,
   deadline: number,
-): Promise<Outcome> {
+): Awaitable<Outcome> {
+  const admit = () => {
+    const place = flow.place(user, info);
+    Object.assign(headers, place.headers);
+    const ticket = flow.admit(place, { user, info, request }, deadline);
+    return ticket instanceof Promise
+      ? ticket.then((late) => finallyDo(answer, () => late.release()))
+      : finallyDo(answer, () => ticket.release());
+  };
   // Read before a seat is taken, so that those who send slowly keep nobody waiting.
-  if (!streamsBody && info.type === "resource" && bodyMethods.has(request.method)) await prefetchBody(request);
-  const place = flow.place(user, info);
-  Object.assign(headers, place.headers);
-  const admitted = flow.admit(place, { user, info, request }, deadline);
-  const ticket = admitted instanceof Promise ? await admitted : admitted;
-  try {
-    return await answer();
-  } finally {
-    ticket.release();
-  }
+  const hasBody = !streamsBody && info.type === "resource" && bodyMethods.has(request.method);
+  return hasBody ? prefetchBody(request).then(admit) : admit();
 }
 
 /** Rejects with Timeout after the limit; the work itself goes on to its end. */

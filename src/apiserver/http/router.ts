@@ -18,7 +18,7 @@ import {
   type EdgeResponse,
   type Outcome,
 } from "./exchange.ts";
-import { passGate, withHeaders } from "./gate.ts";
+import { passGate, withHeaders, type Awaitable } from "./gate.ts";
 import { answerPath } from "./health.ts";
 import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
@@ -55,6 +55,7 @@ export type Router = (request: EdgeRequest) => Promise<Outcome>;
 export function createRouter(options: RouterOptions): Router {
   const { services } = options;
   const discovery = createDiscovery(services.kinds, options.computed, options.aggregation);
+  const extra = extraHandlers(options.extra);
   return async (request) => {
     const started = performance.now();
     const mutating = request.method !== "GET" && request.method !== "HEAD";
@@ -70,19 +71,24 @@ export function createRouter(options: RouterOptions): Router {
       info = parseRequest(request.method, request.path, request.query);
       caller = await authenticate(request, services.authentication);
       record = options.audit?.begin(request, info, caller);
-      const user = await impersonate(caller, request.headers, services.api.authorizer);
+      const acting = impersonate(caller, request.headers, services.api.authorizer);
+      const user = acting instanceof Promise ? await acting : acting;
       record?.actsAs(user);
-      await prepareAccess(services.api.authorizer, info, user);
+      if (services.api.authorizer.prepare) await prepareAccess(services.api.authorizer, info, user);
       const asked = info;
       const answer = () =>
         remote
           ? answerRemote(options, request, asked, user, remote)
           : asked.type === "resource"
-            ? answerObjects(options, discovery, { services, request, info: asked, user, record }, warnings)
+            ? answerObjects(extra, discovery, { services, request, info: asked, user, record }, warnings)
             : answerOther(options, discovery, request, asked.verb, user);
-      outcome = await passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
+      const passed = passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
+      outcome = passed instanceof Promise ? await passed : passed;
       if (record) outcome = record.answered(outcome, { decode: remote ? undefined : bodyDecoder(services) });
-      if (outcome !== upgraded) outcome = await compressed(request, withWarnings(outcome, warnings));
+      if (outcome !== upgraded) {
+        const sent = compressed(request, withWarnings(outcome, warnings));
+        outcome = sent instanceof Promise ? await sent : sent;
+      }
     } catch (error) {
       if (!(error instanceof StatusError)) {
         services.log.error({ error, path: request.path, method: request.method }, "a request failed unexpectedly");
@@ -103,6 +109,15 @@ export function createRouter(options: RouterOptions): Router {
   };
 }
 
+/** Looks a handler up; most requests have none, which is told without putting a key together. */
+function extraHandlers(handlers: ExtraHandlers): (info: ResourceRequest) => ExtraHandlers[string] | undefined {
+  const names = new Set(Object.keys(handlers).map((key) => key.split("/").slice(2).join("/")));
+  return ({ group, version, resource, subresource }) => {
+    const name = subresource ? `${resource}/${subresource}` : resource;
+    return names.has(name) ? handlers[`${group}/${version}/${name}`] : undefined;
+  };
+}
+
 /** Unknown resources share one series, so that a client cannot make up new ones. */
 function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined, remote: Remote | undefined) {
   const isKnown = ({ group, version, resource }: ResourceRequest) =>
@@ -114,15 +129,14 @@ function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined, remote
   return { verb: verb.toUpperCase(), group, version, resource, subresource: subresource.slice(0, 32) };
 }
 
-async function answerObjects(
-  { extra }: RouterOptions,
+function answerObjects(
+  extra: ReturnType<typeof extraHandlers>,
   discovery: Discovery,
   call: AuthorizedCall,
   warnings: string[],
-): Promise<Outcome> {
+): Awaitable<Outcome> {
   const { services, request, info, user, record } = call;
-  const handler =
-    extra[`${info.group}/${info.version}/${info.resource}${info.subresource ? `/${info.subresource}` : ""}`];
+  const handler = extra(info);
   if (handler) {
     authorizeResource(call);
     return handler(call);
@@ -145,12 +159,21 @@ async function answerObjects(
     onBody: record && ((body) => record.sent(body)),
   };
   if (kind.custom?.deprecationWarning) warnings.push(kind.custom.deprecationWarning);
-  const response = await answerResource({ services, request, info, kind, context });
-  if (info.verb !== "watch" || request.upgrade?.protocol !== "websocket" || typeof response.body !== "function") {
-    return response;
-  }
+  const response = answerResource({ services, request, info, kind, context });
+  return info.verb === "watch" && request.upgrade?.protocol === "websocket"
+    ? overWebSocket(request, request.upgrade, response)
+    : response;
+}
+
+async function overWebSocket(
+  request: EdgeRequest,
+  upgrade: NonNullable<EdgeRequest["upgrade"]>,
+  watch: Awaitable<EdgeResponse>,
+): Promise<Outcome> {
+  const response = await watch;
+  if (typeof response.body !== "function") return response;
   const { serveLines } = await import("../streaming/watch-socket.ts");
-  return serveLines(request, request.upgrade, response.body);
+  return serveLines(request, upgrade, response.body);
 }
 
 async function answerOther(
@@ -215,8 +238,7 @@ export function authorizeResource({ services, info, user }: AuthorizedCall, verb
 
 /** Has the authorizer look up what the verbs will ask it about the request. */
 async function prepareAccess(authorizer: Authorizer, info: RequestInfo, user: UserInfo): Promise<void> {
-  if (!authorizer.prepare) return;
-  if (info.type === "nonResource") return authorizer.prepare({ ...nowhere, user, verb: info.verb, path: info.path });
+  if (info.type === "nonResource") return authorizer.prepare!({ ...nowhere, user, verb: info.verb, path: info.path });
   const { verb, group, version, resource, subresource, namespace, name } = info;
   const main: Attributes = { user, verb, group, version, resource, subresource, namespace, name };
   const all = [main];

@@ -85,6 +85,7 @@ export function edgeRequest(method: string, target: string, { headers = {}, body
     headers,
     peer: peer === null ? undefined : (peer ?? administrator),
     body: Readable.from(body === undefined ? [] : [Buffer.from(body)]),
+    isGone: false,
     signal: new AbortController().signal,
   };
 }

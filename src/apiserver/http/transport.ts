@@ -205,10 +205,14 @@ class Exchange implements EdgeRequest {
     return (this.#query ??= this.search === "" ? noQuery : new URLSearchParams(this.search));
   }
 
+  get isGone(): boolean {
+    return this.#closing.destroyed;
+  }
+
   get signal(): AbortSignal {
     if (!this.#controller) {
       const controller = (this.#controller = new AbortController());
-      if (this.#closing.destroyed) controller.abort();
+      if (this.isGone) controller.abort();
       else this.#closing.once("close", () => controller.abort());
     }
     return this.#controller.signal;
