@@ -150,7 +150,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
 }
 
 function checkTimes({ exp, nbf, iat }: Claims, seconds: number): void {
-  if (!(seconds < exp)) throw new Error("service account token has expired");
+  if (typeof exp !== "number" || seconds >= exp) throw new Error("service account token has expired");
   if (seconds < nbf - leewaySeconds || seconds < iat - leewaySeconds) {
     throw new Error("service account token is not valid yet");
   }
