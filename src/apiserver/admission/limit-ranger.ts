@@ -22,8 +22,9 @@ export const limitRanger: AdmissionPlugin = {
   mutate({ operation, resource, object, namespace }, world) {
     if (operation === "CREATE" && resource === "/pods") applyDefaults(object as Pod, itemsOf(world, namespace));
   },
-  validate({ operation, resource, subresource, object, namespace, name, kind }, world) {
+  validate({ operation, resource, subresource, object, old, namespace, name, kind }, world) {
     if (resource === "/pods" && operation === "UPDATE" && subresource !== "resize") return;
+    if (old?.metadata.deletionTimestamp) return;
     const items = itemsOf(world, namespace);
     if (items.length === 0) return;
     const faults =
@@ -40,8 +41,10 @@ const itemsOf = ({ store }: AdmissionWorld, namespace: string): LimitRangeItem[]
 function applyDefaults(pod: Pod, items: readonly LimitRangeItem[]): void {
   const ofContainers = items.filter(({ type }) => type === "Container");
   if (ofContainers.length === 0 || !pod.spec) return;
-  const limits: ResourceList = Object.assign({}, ...ofContainers.map((item) => item.default));
-  const requests: ResourceList = Object.assign({}, ...ofContainers.map((item) => item.defaultRequest));
+  // The first that has a default for a resource gives it.
+  const first = ofContainers.toReversed();
+  const limits: ResourceList = Object.assign({}, ...first.map((item) => item.default));
+  const requests: ResourceList = Object.assign({}, ...first.map((item) => item.defaultRequest));
   const notes: string[] = [];
   const fill = (containers: readonly Container[] | undefined, title: string) => {
     for (const container of containers ?? []) notes.push(...fillContainer(container, { limits, requests }, title));

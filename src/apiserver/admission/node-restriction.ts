@@ -165,7 +165,7 @@ function isForbidden(label: string): boolean {
 }
 
 /** Those among the labels that differ which a node may not set. */
-export function forbiddenLabels(next: Record<string, string>, old: Record<string, string>): string[] {
+function forbiddenLabels(next: Record<string, string>, old: Record<string, string>): string[] {
   const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].filter((key) => next[key] !== old[key]);
   return changed.filter(isForbidden).toSorted();
 }

@@ -94,7 +94,7 @@ function checkNamespace(request: AdmissionRequest, { store }: AdmissionWorld): v
 }
 
 /** One line for all pods that violate the standard in the same way, with the first of their names. */
-export function existingViolations(namespace: string, pods: readonly Pod[], enforce: Standard): string[] {
+function existingViolations(namespace: string, pods: readonly Pod[], enforce: Standard): string[] {
   const byReasons = new Map<string, string[]>();
   for (const pod of pods.slice(0, maxPodsToCheck)) {
     const reasons = faultsOf(enforce, pod).map(({ reason }) => reason);
