@@ -103,5 +103,30 @@ test("a rule that cannot be compiled makes the definition invalid, by its path",
   assert.equal(found.length, 2);
   assert.match(found[0]!, /compilation failed: ERROR: <input>:1:5: undefined field .nope./);
   assert.ok(found[0]!.startsWith(`${at}[0].rule: Invalid value: "self.nope > 1"`));
-  assert.equal(found[1], `${at}[1].rule: Invalid value: "self.min": must evaluate to a bool`);
+  assert.equal(found[1], `${at}[1].rule: Invalid value: "self.min": cel expression must evaluate to a bool`);
+});
+
+const limits = (items: object, rule: string) => ({
+  type: "object",
+  properties: { list: { type: "array", items: { type: "string" }, ...items, "x-kubernetes-validations": [{ rule }] } },
+});
+
+test("rules that may cost too much are refused, by what their schema bounds", async () => {
+  const rule = "self.all(a, self.all(b, a == b || a != b))";
+  const [found] = await refused(apiWith(cronTabs(limits({}, rule))));
+  assert.match(
+    found!,
+    /x-kubernetes-validations\[0\].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x \(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared\)$/,
+  );
+  await apiWith(cronTabs(limits({ maxItems: 100, items: { type: "string", maxLength: 10 } }, rule)));
+  const often = Array.from({ length: 12 }, () => ({ rule: "self.list.all(a, a.contains('xxxxxxxxxx'))" }));
+  const list = { type: "array", maxItems: 90, items: { type: "string", maxLength: 250_000 } };
+  const all = await refused(
+    apiWith(cronTabs({ type: "object", properties: { list }, "x-kubernetes-validations": often })),
+  );
+  assert.match(
+    all.at(-1)!,
+    /estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of 1\.0\d+x/,
+  );
+  assert.equal(all.filter((text) => text.includes("contributed to estimated rule cost total")).length, 4);
 });

@@ -96,9 +96,6 @@ function baseEnvironment(): Environment {
   return shared;
 }
 
-/** What match conditions of webhooks and all expressions of policies but messages may refer to. */
-export const conditionEnvironment = (): Environment => withAuthorizer(withObjects(untyped));
-
 const withObjects = ({ object }: PolicyTypes): Environment =>
   baseEnvironment()
     .clone({ constructs: true })
@@ -110,6 +107,12 @@ const withAuthorizer = (environment: Environment): Environment =>
     .clone()
     .registerVariable("authorizer", "kubernetes.authorization.Authorizer")
     .registerVariable("authorizer.requestResource", "kubernetes.authorization.ResourceCheck");
+
+/** Match conditions of a webhook. */
+export function compileConditions(conditions: readonly { readonly expression: string }[]): readonly Expression[] {
+  const environment = withAuthorizer(withObjects(untyped));
+  return conditions.map(({ expression }) => ({ text: expression, ...attempt(environment, expression, bool) }));
+}
 
 interface Results {
   readonly names: readonly string[];

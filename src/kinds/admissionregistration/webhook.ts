@@ -12,6 +12,8 @@ import { dnsSubdomainErrors, qualifiedNameErrors } from "../../machinery/names.t
 import { labelSelectorErrors } from "../../machinery/selector.ts";
 import { complaints, each, type Errors, oneOf, optionallyOneOf, within } from "../checks.ts";
 import { clientConfigErrors } from "./client-config.ts";
+import { compilePolicy } from "./expressions.ts";
+import { compileConditions } from "./expressions.ts";
 
 type Webhook = ValidatingWebhook | MutatingWebhook;
 type Configuration = { webhooks?: Webhook[]; metadata: { resourceVersion: string } };
@@ -96,6 +98,19 @@ export function matchConditionErrors(conditions: readonly MatchCondition[] | und
   });
 }
 
+const expressionErrors = (conditions: readonly MatchCondition[] = [], at: string): Errors =>
+  compileConditions(conditions).flatMap(({ text, error }, i) =>
+    error && text?.trim() ? [invalidValue(path(at, i, "expression"), text, error)] : [],
+  );
+
+/** Conditions of a webhook that cannot be compiled. */
+function conditionErrors({ matchConditions }: Webhook, at: string): Errors {
+  if (!matchConditions?.length) return [];
+  return compilePolicy({ matchConditions })
+    .errors.filter(({ expression }) => expression?.trim())
+    .map(({ field, expression, text }) => invalidValue(field.replace("spec", at), expression, text));
+}
+
 /** Names of webhooks: at least three labels, so that they carry a domain. */
 function webhookNameErrors(name: string, at: string): Errors {
   if (!name) return [required(at)];
@@ -128,6 +143,8 @@ function webhookErrors(webhook: Webhook, at: string): Errors {
       ? optionallyOneOf(path(at, "reinvocationPolicy"), webhook.reinvocationPolicy, ["IfNeeded", "Never"])
       : []),
     ...matchConditionErrors(webhook.matchConditions, path(at, "matchConditions")),
+    ...conditionErrors(webhook, at),
+    ...expressionErrors(webhook.matchConditions, path(at, "matchConditions")),
     ...errors,
   ];
 }

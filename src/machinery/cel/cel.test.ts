@@ -41,7 +41,58 @@ const truths = [
   `duration("90m") == duration("1h30m") && timestamp("2024-01-01T00:00:00Z") < timestamp("2024-01-02T00:00:00Z")`,
   `string(timestamp("2024-01-01T00:00:00Z")) == "2024-01-01T00:00:00Z"`,
   `optional.of(1).hasValue() && {"a": 1}[?"b"].orValue(2) == 2`,
+  `{"a": 1, "b": 2}.all(k, v, v > 0 && k != "") && [1, 2].exists(i, v, i == 1 && v == 2)`,
+  `[3, 4].transformList(i, v, i == 1, v * 2) == [8] && {"a": 1}.transformMap(k, v, v + 1) == {"a": 2}`,
+  `{"a": "x"}.transformMapEntry(k, v, {v: k}) == {"x": "a"} && [5, 5].existsOne(i, v, i == 0)`,
+  `cel.bind(x, [1, 2, 3], x.map(i, i > 1, i * 10) == [20, 30]) && ["b", "a"].sortBy(x, x) == ["a", "b"]`,
+  `[1, 2, 3].slice(1, 2) == [2] && [1, 1, 2].distinct() == [1, 2] && [[1], [2]].flatten() == [1, 2]`,
+  `optional.of(2).optMap(x, x * 2).value() == 4 && !optional.none().optMap(x, 1).hasValue()`,
+  `"a,b".split(",") == ["a", "b"] && ["a", "b"].join("-") == "a-b" && "héllo".size() == 5 && "abc".substring(1) == "bc"`,
+  String.raw`"A\u0041\x41\101" == "AAAA" && r"\d" == "\\d" && b"abc" == bytes("abc") && """a"b""" == 'a"b'`,
+  `type(1) == int && type("") == string && type(null) == null_type && type([]) == list && type({}) == map`,
+  `int("7") + int(2.9) == 9 && uint(3) == 3u && double("1.5") == 1.5 && bool("true") && string(1.5) == "1.5"`,
+  `timestamp("2024-02-29T12:30:00Z").getDayOfYear() == 59 && timestamp("2024-01-01T23:00:00Z").getHours("+02:00") == 1`,
+  `timestamp("2024-01-01T00:00:00Z") + duration("24h") == timestamp("2024-01-02T00:00:00Z")`,
+  `(true || 1 / 0 == 1) && !(1 / 0 == 1 && false) && [0, 1].exists(x, 1 / x == 1)`,
+  `base64.encode(b"hello") == "aGVsbG8=" && base64.decode("aGVsbG8=") == b"hello"`,
+  `jsonpatch.escapeKey("a/b~c") == "a~1b~0c" && dyn(1) == 1.0 && 1 in [1, 2] && "a" in {"a": 1}`,
+  `-5 / 2 == -2 && -5 % 2 == -1 && 2 + 3 * 4 == 14 && (1 < 2 ? "a" : "b") == "a"`,
 ];
+
+const faults: readonly (readonly [expression: string, message: string])[] = [
+  ["1 +", "ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting"],
+  ["foo == 1", "ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo == 1\n | ^"],
+  ["1 == 'a'", "ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, string)'\n | 1 == 'a'\n | ..^"],
+  ["'a'.startsWith(1)", "ERROR: <input>:1:15: found no matching overload for 'startsWith' applied to 'string.(int)'"],
+  ["true &&\n nope(1)", "ERROR: <input>:2:6: undeclared reference to 'nope' (in container '')\n |  nope(1)\n | .....^"],
+  ["[1, 'a']", "ERROR: <input>:1:5: expected type 'int' but found 'string'"],
+  ["1.all(x, true)", "expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)"],
+];
+
+describe("messages of the compiler", () => {
+  for (const [expression, message] of faults) {
+    test(expression, () =>
+      assert.throws(
+        () => evaluate(expression),
+        (error: Error) => error.message.includes(message) || assert.equal(error.message, message),
+      ),
+    );
+  }
+});
+
+const failures: readonly (readonly [expression: string, message: string])[] = [
+  ["1 / 0", "division by zero"],
+  ["9223372036854775807 + 1", "integer overflow"],
+  ["[1][1]", "index out of bounds: 1"],
+  ["{'a': 1}['b']", "no such key: b"],
+  ["dyn('a') + dyn(1)", "no such overload"],
+  ["dyn(1).startsWith('a')", "no such overload"],
+  ["optional.none().value()", "optional.none() dereference"],
+];
+
+describe("messages of running expressions", () => {
+  for (const [expression, message] of failures) test(expression, () => assert.throws(() => evaluate(expression), { message }));
+});
 
 describe("functions", () => {
   for (const truth of truths) test(truth, () => assert.equal(evaluate(truth), true));
@@ -113,4 +164,56 @@ test("a regular expression that would take for ever elsewhere does not here", ()
   const started = performance.now();
   assert.equal(about("self.name.matches('^(a+)+$')", { name: `${"a".repeat(5000)}!` }), false);
   assert.ok(performance.now() - started < 2000);
+});
+
+const doubled = (turns: number, inner: string, step: string) =>
+  Array.from({ length: turns }).reduce<string>((text) => `cel.bind(x, ${text}, ${step})`, inner);
+
+const runaways: Readonly<Record<string, string>> = {
+  "a text that doubles": doubled(60, "'xxxxxxxxxxxxxxxx'", "x + x"),
+  "a list that doubles": doubled(60, "[1, 2, 3, 4]", "x + x"),
+  "a text that replaces itself": doubled(20, "'aaaaaaaaaaaaaaaaaaaa'", "x.replace('a', x)"),
+  "lists that join themselves": doubled(20, "['aaaaaaaaaa', 'a']", "[x.join(x.join('')), x.join('')]"),
+  "a range without end": "lists.range(1000000000).size() > 0",
+  "loops within loops": "cel.bind(l, lists.range(3000), l.all(a, l.all(b, a + b >= 0)))",
+  "equality of big lists, again and again": "cel.bind(l, lists.range(20000), l.all(a, l == l.map(b, b)))",
+  "a search in a long list, again and again": "cel.bind(l, lists.range(5000), l.all(a, a in l))",
+  "formatting what was formatted": doubled(40, "'aaaaaaaaaaaaaaaa'", "'%s%s'.format([x, x])"),
+  "regular expressions over long texts": `${doubled(18, "'aaaaaaaa'", "x + x")}.matches('^(a+)+(b|c)*$') && lists.range(50000).all(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('(a|b|c|d|e|f)*'))`,
+};
+
+describe("stopped by its cost:", () => {
+  for (const [title, expression] of Object.entries(runaways)) {
+    test(title, () => assert.throws(() => evaluate(expression), BudgetError));
+  }
+});
+
+test("costs are counted as upstream counts them", () => {
+  const spent = (expression: string) => compile(newEnvironment(), expression).run({}).spent;
+  assert.equal(spent("1 + 2"), 1);
+  assert.equal(spent("[1, 2].all(x, x > 0)"), 10 + 1 + 2 * (3 + 2));
+  assert.equal(spent("'aaaaaaaaaaaaaaaaaaaa' + 'a'"), 3);
+  assert.equal(spent("'aaaaaaaaaaaaaaaaaaaa'.contains('aaaaaaaaaaaaaaaaaaaa')"), 4);
+});
+
+test("lists that are sets, or maps by keys, are equal and joined as such", () => {
+  const lists: CelSchema = {
+    type: "object",
+    properties: {
+      set: { type: "array", items: { type: "string" }, "x-kubernetes-list-type": "set" },
+      map: {
+        type: "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["k"],
+        items: { type: "object", properties: { k: { type: "string" }, v: { type: "integer" } } },
+      },
+    },
+  };
+  const environment = newEnvironment().registerVariable("a", schemaType(lists, "o")).registerVariable("b", schemaType(lists, "o"));
+  const holds = (expression: string, a: object, b: object) => compile(environment, expression).run({ a, b }).value;
+  assert.equal(holds("a.set == b.set", { set: ["x", "y"] }, { set: ["y", "x"] }), true);
+  assert.equal(holds("(a.set + b.set).size() == 2", { set: ["x"] }, { set: ["x", "y"] }), true);
+  const one = { map: [{ k: "1", v: 1 }, { k: "2", v: 2 }] };
+  assert.equal(holds("a.map == b.map", one, { map: one.map.toReversed() }), true);
+  assert.equal(holds("(a.map + b.map).exists(m, m.v == 3) && (a.map + b.map).size() == 2", one, { map: [{ k: "2", v: 3 }] }), true);
 });
