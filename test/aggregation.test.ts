@@ -315,12 +315,14 @@ spec:
       "x-remote-user": "root",
       "x-remote-group": "system:masters",
       "x-remote-extra-a": "b",
+      "x-forwarded-for": "192.0.2.1",
     });
     const headers = sample.seen.at(-1)!;
     assert.equal(Buffer.from(headers["x-remote-user"] as string, "latin1").toString("utf8"), "jäne");
     assert.equal(headers["x-remote-group"], "system:masters, system:authenticated");
     assert.equal(headers["x-remote-extra-scopes"], "view");
     assert.equal(headers["x-remote-extra-a"], undefined);
+    assert.equal(headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(headers["impersonate-user"], undefined);
     assert.equal(headers.authorization, undefined);
   });

@@ -21,8 +21,8 @@ export interface Aggregation {
   /** Who answers the path; undefined: this server does. */
   find(path: string): Remote | undefined;
   prioritiesOf(group: string, version: string): Priorities;
-  /** Passes the request on in the name of the user. Throws ServiceUnavailable. */
-  serve(request: EdgeRequest, user: UserInfo, remote: Remote): Promise<Outcome>;
+  /** Passes the request on in the name of the user; both servers' audit logs know it by one id. Throws ServiceUnavailable. */
+  serve(request: EdgeRequest, user: UserInfo, remote: Remote, auditId?: string): Promise<Outcome>;
   /** Families for the metrics of the server. */
   metrics(): MetricFamily[];
 }
@@ -53,11 +53,16 @@ export function startAggregation(options: RemotesOptions & { readonly kinds: Kin
       const spec = stored(`${version}.${group}`)?.spec;
       return spec?.groupPriorityMinimum && spec.versionPriority ? (spec as Priorities) : prioritiesOf(group, version);
     },
-    async serve(request, user, remote) {
+    async serve(request, user, remote, auditId) {
       if (!remote.available) throw serviceUnavailable("service unavailable");
       const open = () => {
         const target = targetOf(remote.reference, backendOf(store, remote.reference), random());
-        const headers = { ...withoutClaims(requestHeaders(request)), ...userHeaders(user) };
+        const headers = {
+          ...withoutClaims(requestHeaders(request)),
+          ...userHeaders(user),
+          ...(request.address ? { "x-forwarded-for": request.address } : {}),
+          ...(auditId ? { "audit-id": auditId } : {}),
+        };
         const path = request.search ? `${request.path}?${request.search}` : request.path;
         return remote.connection.open(target, { method: request.method, path, headers, signal: request.signal });
       };

@@ -78,7 +78,7 @@ export function createRouter(options: RouterOptions): Router {
       const asked = info;
       const answer = () =>
         remote
-          ? answerRemote(options, request, asked, user, remote)
+          ? answerRemote(options, { request, info: asked, user, record }, remote)
           : asked.type === "resource"
             ? answerObjects(extra, discovery, { services, request, info: asked, user, record }, warnings)
             : answerOther(options, discovery, request, asked.verb, user);
@@ -197,14 +197,12 @@ async function answerOther(
 /** Another server answers, to which this one vouches for the user. */
 function answerRemote(
   { services, aggregation }: RouterOptions,
-  request: EdgeRequest,
-  info: RequestInfo,
-  user: UserInfo,
+  { request, info, user, record }: Omit<AuthorizedCall, "services" | "info"> & { readonly info: RequestInfo },
   remote: Remote,
 ): Promise<Outcome> {
   if (info.type === "resource") authorizeResource({ services, request, info, user });
   else authorizePath(services, user, info.verb, request.path);
-  return aggregation!.serve(request, user, remote);
+  return aggregation!.serve(request, user, remote, record?.id);
 }
 
 const pageNotFound = () => textResponse("404 page not found\n", 404);
