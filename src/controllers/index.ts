@@ -91,7 +91,7 @@ const controllersOf = ({
   persistentVolumes((volume) => removeLocalData(volume, storageDir, removeVolumeDirectory)),
   replicaSet,
   replicationController,
-  resourceQuota,
+  resourceQuota(),
   rootCaPublisher(rootCaPem),
   serviceAccounts,
   statefulSet,

@@ -16,12 +16,12 @@ import {
   StatefulSet,
 } from "../kinds/index.ts";
 import { collectionOf } from "../kinds/kind.ts";
-import { quotaMatches, quotaUsage } from "../kinds/quota.ts";
+import { createQuotaSums, type QuotaAmounts, type QuotaSums } from "../kinds/quota-sums.ts";
 import type { AnyKind } from "../kinds/registry.ts";
 import { keyOf, type KubeObject } from "../machinery/object.ts";
 import { addQuantities } from "../machinery/quantity.ts";
 import { statusUpdate } from "./common/status.ts";
-import { defineController, type Plan, type Watch } from "./framework/controller.ts";
+import { defineController, type Caches, type Controller, type Plan, type Watch } from "./framework/controller.ts";
 
 const counted: readonly AnyKind[] = [
   ConfigMap,
@@ -39,23 +39,16 @@ const counted: readonly AnyKind[] = [
   StatefulSet,
 ];
 
-export interface QuotaObserved {
+interface QuotaObserved {
   readonly quota: ResourceQuota;
-  /** Objects of the namespace by collection. */
-  readonly objects: readonly { readonly collection: string; readonly items: readonly KubeObject[] }[];
+  /** What each collection uses. */
+  readonly sums: readonly Readonly<QuotaAmounts>[];
 }
 
-function decideQuota({ quota, objects }: QuotaObserved): Plan {
+function decideQuota({ quota, sums }: QuotaObserved): Plan {
   const hard = quota.spec?.hard ?? {};
-  const used: Record<string, string> = Object.fromEntries(Object.keys(hard).map((name) => [name, "0"]));
-  for (const { collection, items } of objects) {
-    for (const object of items) {
-      if (!quotaMatches(quota, collection, object)) continue;
-      for (const [name, amount] of Object.entries(quotaUsage(collection, object))) {
-        if (used[name] !== undefined) used[name] = addQuantities(used[name], amount);
-      }
-    }
-  }
+  const used: QuotaAmounts = {};
+  for (const name in hard) used[name] = addQuantities(...sums.map((sum) => sum[name]!));
   return { actions: statusUpdate(ResourceQuota, quota, { hard, used }) };
 }
 
@@ -64,18 +57,31 @@ const wakesQuotas: readonly Watch[] = counted.map((kind) => ({
   keys: ({ metadata }: KubeObject, caches) => caches.of(ResourceQuota).list(metadata.namespace).map(keyOf),
 }));
 
-export const resourceQuota = defineController<QuotaObserved>({
-  name: "resourcequota-controller",
-  primary: ResourceQuota,
-  watches: wakesQuotas,
-  observe(key, caches) {
-    const quota = caches.of(ResourceQuota).get(key);
-    if (!quota) return undefined;
-    const { namespace } = quota.metadata;
-    return {
-      quota,
-      objects: counted.map((kind) => ({ collection: collectionOf(kind), items: caches.of(kind).list(namespace) })),
-    };
-  },
-  decide: decideQuota,
-});
+/** The sums follow the caches from the first quota on, so that a change costs what it changes and no recount. */
+export function resourceQuota(): Controller {
+  let sums: QuotaSums | undefined;
+  const follow = (caches: Caches): QuotaSums => {
+    const created = createQuotaSums((namespace, name) => caches.of(ResourceQuota).get(`${namespace}/${name}`));
+    for (const kind of counted) {
+      const collection = collectionOf(kind);
+      caches.of(kind).onChange(({ type, object, old }) => {
+        created.changed(collection, object.metadata.namespace!, old, type === "DELETED" ? undefined : object);
+      });
+    }
+    return created;
+  };
+  return defineController<QuotaObserved>({
+    name: "resourcequota-controller",
+    primary: ResourceQuota,
+    watches: wakesQuotas,
+    observe(key, caches) {
+      const quota = caches.of(ResourceQuota).get(key);
+      if (!quota) return undefined;
+      const known = (sums ??= follow(caches));
+      const sumOf = (kind: AnyKind) =>
+        known.of(quota, collectionOf(kind), () => caches.of(kind).list(quota.metadata.namespace));
+      return { quota, sums: counted.map(sumOf) };
+    },
+    decide: decideQuota,
+  });
+}

@@ -3,12 +3,12 @@
 // Follows kubernetes v1.36 apiserver/pkg/admission/plugin/resourcequota (messages).
 import type { Pod, ResourceQuota } from "../../kinds/generated/core.v1.ts";
 import { collectionOf } from "../../kinds/kind.ts";
+import { quotaUsageOf } from "../../kinds/quota-sums.ts";
 import { missingForQuota, quotaMatches, quotaUsage } from "../../kinds/quota.ts";
 import { forbidden } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { addQuantities, compareQuantities, subtractQuantities } from "../../machinery/quantity.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionWorld } from "./chain.ts";
-import { usageOf } from "./quota-accounts.ts";
 
 export const resourceQuota: AdmissionPlugin = {
   name: "ResourceQuota",
@@ -36,7 +36,7 @@ function check(
   if (!quotaMatches(quota, collection, object)) return;
   const hard = quota.spec?.hard ?? {};
   const usage = quotaUsage(collection, object);
-  const before = usageOf(quota, collection, request.old);
+  const before = quotaUsageOf(quota, collection, request.old);
   const refuse = (why: string) =>
     forbidden({ group: request.kind.group, resource: request.kind.plural }, request.name, why);
   if (collection === "/pods" && request.operation === "CREATE") {
