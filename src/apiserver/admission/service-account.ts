@@ -10,6 +10,7 @@ const mountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** A little over an hour, so that the kubelet's refresh at 80 % stays below an hour. */
 const tokenSeconds = 3607;
 const readableByAll = 0o644;
+const volumePrefix = "kube-api-access-";
 const mirrorAnnotation = "kubernetes.io/config.mirror";
 
 export const serviceAccount: AdmissionPlugin = {
@@ -41,16 +42,18 @@ function mountToken(spec: PodSpec): void {
     (container) => !container.volumeMounts?.some((mount) => mount.mountPath === mountPath),
   );
   if (open.length === 0) return;
-  const name = tokenVolumeName(spec);
+  // A container that a webhook has added since shares the volume of the others.
+  const known = spec.volumes?.find((volume) => volume.name.startsWith(volumePrefix));
+  const name = known?.name ?? tokenVolumeName(spec);
   for (const container of open) mount(container, name);
-  spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+  if (!known) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
 }
 
 /** The same for all pods of an account, where it is not taken, so that pods of one controller are alike. */
 function tokenVolumeName(spec: PodSpec): string {
   for (let tries = 0; ; tries++) {
     const hash = stableHash(spec.serviceAccountName, tries);
-    const name = `kube-api-access-${hash.slice(0, 5).padEnd(5, "x")}`;
+    const name = `${volumePrefix}${hash.slice(0, 5).padEnd(5, "x")}`;
     if (!spec.volumes?.some((volume) => volume.name === name)) return name;
   }
 }

@@ -141,6 +141,7 @@ function servicesOf(options: ApiServerOptions): EdgeServices {
   const seats = maxRequestsInflight + maxMutatingRequestsInflight;
   const flow = createFlowControl({ store, clock, loop: realLoop, seats });
   const metrics = createMetrics(store, clock.now() / 1000);
+  metrics.addSource(options.api.admissionMetrics);
   metrics.addSource(flow.metrics);
   keepFlowObjects({
     client: client.as("api-priority-and-fairness-config-producer-v1"),

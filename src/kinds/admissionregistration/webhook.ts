@@ -12,7 +12,6 @@ import { dnsSubdomainErrors, qualifiedNameErrors } from "../../machinery/names.t
 import { labelSelectorErrors } from "../../machinery/selector.ts";
 import { complaints, each, type Errors, oneOf, optionallyOneOf, within } from "../checks.ts";
 import { clientConfigErrors } from "./client-config.ts";
-import { compilePolicy } from "./expressions.ts";
 import { compileConditions } from "./expressions.ts";
 
 type Webhook = ValidatingWebhook | MutatingWebhook;
@@ -103,14 +102,6 @@ const expressionErrors = (conditions: readonly MatchCondition[] = [], at: string
     error && text?.trim() ? [invalidValue(path(at, i, "expression"), text, error)] : [],
   );
 
-/** Conditions of a webhook that cannot be compiled. */
-function conditionErrors({ matchConditions }: Webhook, at: string): Errors {
-  if (!matchConditions?.length) return [];
-  return compilePolicy({ matchConditions })
-    .errors.filter(({ expression }) => expression?.trim())
-    .map(({ field, expression, text }) => invalidValue(field.replace("spec", at), expression, text));
-}
-
 /** Names of webhooks: at least three labels, so that they carry a domain. */
 function webhookNameErrors(name: string, at: string): Errors {
   if (!name) return [required(at)];
@@ -143,7 +134,6 @@ function webhookErrors(webhook: Webhook, at: string): Errors {
       ? optionallyOneOf(path(at, "reinvocationPolicy"), webhook.reinvocationPolicy, ["IfNeeded", "Never"])
       : []),
     ...matchConditionErrors(webhook.matchConditions, path(at, "matchConditions")),
-    ...conditionErrors(webhook, at),
     ...expressionErrors(webhook.matchConditions, path(at, "matchConditions")),
     ...errors,
   ];
