@@ -374,6 +374,8 @@ authorizers:
     assert.equal((await self(undefined, { certificate: pki.frontProxyClient })).code, 401, "a proxy is nobody itself");
     const admin = await self(undefined, { headers, certificate: pki.admin });
     assert.equal(admin.username, "kubernetes-admin");
+    const fingerprint = new X509Certificate(pki.admin.certPem).fingerprint256.replaceAll(":", "").toLowerCase();
+    assert.deepEqual(admin.extra["authentication.kubernetes.io/credential-id"], [`X509SHA256=${fingerprint}`]);
     assert.equal((await self("static-token-1", { headers })).username, "alice");
     assert.equal((await self(undefined, { headers })).code, 401);
     const { data } = await eventually("other servers find whom to trust", () =>

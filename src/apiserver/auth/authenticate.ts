@@ -9,7 +9,10 @@ import type { TokenAuthenticator, TokenIssuer, UserInfo } from "../types.ts";
 export interface PeerIdentity {
   readonly commonName: string;
   readonly organizations: readonly string[];
-  /** SHA-256 fingerprint of the issuer's certificate. */
+  readonly uid?: string;
+  /** SHA-256 of the certificate in hexadecimal. */
+  readonly fingerprint?: string;
+  /** SHA-256 fingerprint of the issuer's certificate; "" when it is not known, which makes the certificate nobody's. */
   readonly issuer?: string;
 }
 
@@ -57,8 +60,8 @@ export async function authenticate(
   if (peer && frontProxy && peer.issuer === frontProxy.issuer) {
     const proxied = proxiedUser(peer, headers, frontProxy.allowedNames);
     if (proxied) return proxied;
-  } else if (peer?.commonName) {
-    return { name: peer.commonName, groups: [...peer.organizations, authenticated] };
+  } else if (peer?.commonName && peer.issuer !== "") {
+    return certifiedUser(peer);
   }
   const token = bearerToken(headers);
   if (token !== undefined) {
@@ -69,6 +72,23 @@ export async function authenticate(
   }
   if (authentication.allowsAnonymous(request.path)) return anonymous;
   throw unauthorized();
+}
+
+const certified = new WeakMap<PeerIdentity, UserInfo>();
+
+/** The user of a client certificate; the same object for all requests of a connection. */
+function certifiedUser(peer: PeerIdentity): UserInfo {
+  const known = certified.get(peer);
+  if (known) return known;
+  const { commonName, organizations, uid, fingerprint } = peer;
+  const user = {
+    name: commonName,
+    groups: [...organizations, authenticated],
+    ...(uid ? { uid } : {}),
+    ...(fingerprint ? { extra: { "authentication.kubernetes.io/credential-id": [`X509SHA256=${fingerprint}`] } } : {}),
+  };
+  certified.set(peer, user);
+  return user;
 }
 
 /**

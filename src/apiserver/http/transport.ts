@@ -143,15 +143,21 @@ function originOf(connection: object, socket: TLSSocket): Origin {
   return known;
 }
 
+/** Kubernetes' own attribute of a subject, for the user's uid. */
+const uidAttribute = "1.3.6.1.4.1.57683.2";
+
 function identityOf(socket: TLSSocket): PeerIdentity | undefined {
   const certificate = socket.getPeerCertificate(true);
-  const subject = certificate?.subject as { CN?: string | string[]; O?: string | string[] } | undefined;
+  const subject = certificate?.subject as Readonly<Record<string, string | string[] | undefined>> | undefined;
   if (!subject) return undefined;
   const list = (value: string | string[] | undefined) =>
     value === undefined ? [] : Array.isArray(value) ? value : [value];
+  const uid = list(subject[uidAttribute])[0];
   return {
     commonName: list(subject.CN)[0] ?? "",
     organizations: list(subject.O),
+    ...(uid ? { uid } : {}),
+    fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
     issuer: certificate.issuerCertificate?.fingerprint256 ?? "",
   };
 }
