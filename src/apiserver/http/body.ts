@@ -1,6 +1,5 @@
 // Request bodies: read within a bound, decoded from JSON or YAML, with every doubly given key found. Nothing here
 // trusts the sender: size and depth are bounded, and each failure is a Status.
-import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
 import {
@@ -12,7 +11,7 @@ import {
 } from "../../machinery/errors.ts";
 import type { EdgeRequest } from "./exchange.ts";
 
-import type { YamlResult } from "./yaml-worker.ts";
+import { parseInThread } from "./yaml.ts";
 
 /** Upstream's limit for request bodies. */
 const maxBodyBytes = 3 * 1024 * 1024;
@@ -117,7 +116,7 @@ export function decodeJson(bytes: Buffer): DecodedBody {
   return { value, duplicates: same ? [] : findDuplicates(text) };
 }
 
-/** JSON is YAML, and what most clients send as YAML; anything else is parsed in a thread of its own, one at a time. */
+/** JSON is YAML, and what most clients send as YAML; anything else is parsed in a thread of its own. */
 export async function decodeYaml(bytes: Buffer): Promise<DecodedBody> {
   if (/^\s*\{/.test(bytes.toString("latin1", 0, 64))) {
     try {
@@ -126,39 +125,10 @@ export async function decodeYaml(bytes: Buffer): Promise<DecodedBody> {
       // A flow mapping that only YAML allows.
     }
   }
-  const turn = yamlTurn.then(() => parseInThread(bytes.toString("utf8")));
-  yamlTurn = turn.then(
-    () => undefined,
-    () => undefined,
-  );
-  const { value = null, duplicates, error } = await turn;
+  const { value = null, duplicates, error } = await parseInThread(bytes.toString("utf8"));
   if (error !== undefined) throw badRequest(`error converting YAML to JSON: ${error}`);
   countKeys(value, 0);
   return { value, duplicates };
-}
-
-let yamlTurn: Promise<unknown> = Promise.resolve();
-/** Nobody writes YAML that takes this long. */
-const yamlMs = 10_000;
-
-async function parseInThread(text: string): Promise<YamlResult> {
-  const { Worker } = await import("node:worker_threads");
-  const source = import.meta.url.endsWith(".ts") ? "./yaml-worker.ts" : "./yaml-worker.js";
-  const worker = new Worker(new URL(source, import.meta.url), {
-    workerData: text,
-    resourceLimits: { maxOldGenerationSizeMb: 256 },
-  });
-  try {
-    const [result] = (await once(worker, "message", { signal: AbortSignal.timeout(yamlMs) })) as [YamlResult];
-    return result;
-  } catch (error) {
-    return {
-      duplicates: [],
-      error: `it could not be parsed in reasonable time and memory: ${(error as Error).message}`,
-    };
-  } finally {
-    await worker.terminate();
-  }
 }
 
 function countKeys(value: unknown, depth: number): number {

@@ -129,6 +129,23 @@ test("no body crashes the decoders", async () => {
   assert.throws(() => decodeJson(Buffer.from("[".repeat(2000) + "]".repeat(2000))), isRefused);
 });
 
+test("texts of many senders are parsed one by one, also after one that was refused", async () => {
+  const decode = (text: string) => decodeYaml(Buffer.from(text)).then(({ value }) => value);
+  const [one, bomb, two] = await Promise.allSettled([
+    decode("a: 1"),
+    decode(`${Array.from({ length: 30 }, (_, i) => `a${i}: &a${i} [${`*a${i - 1}, `.repeat(i && 9)}x]`).join("\n")}`),
+    decode("b: 2"),
+  ]);
+  assert.deepEqual(
+    [one, two],
+    [
+      { status: "fulfilled", value: { a: 1 } },
+      { status: "fulfilled", value: { b: 2 } },
+    ],
+  );
+  assert.equal(bomb.status, "rejected");
+});
+
 test("the first representation that can be had is taken", () => {
   const table = "application/json;as=Table;v=v1;g=meta.k8s.io";
   assert.deepEqual(negotiate(undefined), { as: "object" });

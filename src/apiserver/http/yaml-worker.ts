@@ -1,5 +1,5 @@
-// The thread in which a YAML body is parsed: the parser is slow enough to hold up everybody else, and may be made slower.
-import { parentPort, workerData } from "node:worker_threads";
+// The thread in which YAML bodies are parsed: the parser is slow enough to hold up everybody else, and may be made slower.
+import { parentPort } from "node:worker_threads";
 import { parseDocument } from "yaml";
 
 /** What comes back: the value, or why there is none. */
@@ -22,4 +22,4 @@ export function parseYaml(text: string): YamlResult {
   }
 }
 
-parentPort?.postMessage(parseYaml(workerData as string));
+parentPort?.on("message", (text: string) => parentPort!.postMessage(parseYaml(text)));
