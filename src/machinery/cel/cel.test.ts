@@ -62,7 +62,10 @@ const truths = [
 const faults: readonly (readonly [expression: string, message: string])[] = [
   ["1 +", "ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting"],
   ["foo == 1", "ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo == 1\n | ^"],
-  ["1 == 'a'", "ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, string)'\n | 1 == 'a'\n | ..^"],
+  [
+    "1 == 'a'",
+    "ERROR: <input>:1:3: found no matching overload for '_==_' applied to '(int, string)'\n | 1 == 'a'\n | ..^",
+  ],
   ["'a'.startsWith(1)", "ERROR: <input>:1:15: found no matching overload for 'startsWith' applied to 'string.(int)'"],
   ["true &&\n nope(1)", "ERROR: <input>:2:6: undeclared reference to 'nope' (in container '')\n |  nope(1)\n | .....^"],
   ["[1, 'a']", "ERROR: <input>:1:5: expected type 'int' but found 'string'"],
@@ -91,7 +94,8 @@ const failures: readonly (readonly [expression: string, message: string])[] = [
 ];
 
 describe("messages of running expressions", () => {
-  for (const [expression, message] of failures) test(expression, () => assert.throws(() => evaluate(expression), { message }));
+  for (const [expression, message] of failures)
+    test(expression, () => assert.throws(() => evaluate(expression), { message }));
 });
 
 describe("functions", () => {
@@ -209,11 +213,21 @@ test("lists that are sets, or maps by keys, are equal and joined as such", () =>
       },
     },
   };
-  const environment = newEnvironment().registerVariable("a", schemaType(lists, "o")).registerVariable("b", schemaType(lists, "o"));
+  const environment = newEnvironment()
+    .registerVariable("a", schemaType(lists, "o"))
+    .registerVariable("b", schemaType(lists, "o"));
   const holds = (expression: string, a: object, b: object) => compile(environment, expression).run({ a, b }).value;
   assert.equal(holds("a.set == b.set", { set: ["x", "y"] }, { set: ["y", "x"] }), true);
   assert.equal(holds("(a.set + b.set).size() == 2", { set: ["x"] }, { set: ["x", "y"] }), true);
-  const one = { map: [{ k: "1", v: 1 }, { k: "2", v: 2 }] };
+  const one = {
+    map: [
+      { k: "1", v: 1 },
+      { k: "2", v: 2 },
+    ],
+  };
   assert.equal(holds("a.map == b.map", one, { map: one.map.toReversed() }), true);
-  assert.equal(holds("(a.map + b.map).exists(m, m.v == 3) && (a.map + b.map).size() == 2", one, { map: [{ k: "2", v: 3 }] }), true);
+  assert.equal(
+    holds("(a.map + b.map).exists(m, m.v == 3) && (a.map + b.map).size() == 2", one, { map: [{ k: "2", v: 3 }] }),
+    true,
+  );
 });

@@ -65,10 +65,8 @@ function registerArithmetic(environment: Environment): void {
   environment.registerFunction("-_(double): double", (a: number) => -a);
   environment.registerFunction("_+_(string, string): string", (a: string, b: string) => a + b);
   environment.registerFunction("_+_(bytes, bytes): bytes", (a: Uint8Array, b: Uint8Array) => Buffer.concat([a, b]));
-  environment.registerFunction("_+_(list<A>, list<A>): list<A>", (a: readonly unknown[], b: readonly unknown[]) => [
-    ...a,
-    ...b,
-  ]);
+  // Not by spreading, which takes many times as long.
+  environment.registerFunction("_+_(list<A>, list<A>): list<A>", (a: unknown[], b: unknown[]) => a.concat(b));
   const millis = ({ nanos }: Duration) => Number(nanos / 1_000_000n);
   environment.registerFunction("_+_(duration, duration): duration", (a: Duration, b: Duration) =>
     span(a.nanos + b.nanos),

@@ -66,25 +66,28 @@ export function subjectOf(
   world: AdmissionWorld,
 ): Readonly<Record<string, unknown>> {
   const decide = authorizerOf(request, world);
-  const { kind, subresource, namespace, name } = request;
-  const shown = requestOf(request, asked, type);
-  const space = request.resource === "/namespaces" ? "" : namespace;
+  const { kind, subresource, namespace, name, resource } = request;
+  let shown: object | undefined;
+  // Few expressions look at more than the objects.
   return {
     object: seen.object ?? null,
     oldObject: seen.old ?? null,
-    // Absent texts are empty in a typed request.
-    request: { subResource: "", requestSubResource: "", name: "", namespace: "", ...shown },
-    namespaceObject: space
-      ? (world.store.latest({ collection: "/namespaces", namespace: "", name: space })?.object ?? null)
-      : null,
-    authorizer: new Authorizer(decide, {}),
-    "authorizer.requestResource": new ResourceCheck(decide, {
-      group: kind.group,
-      resource: kind.plural,
-      ...(subresource ? { subresource } : {}),
-      namespace,
-      name,
-    }),
+    get request() {
+      // Absent texts are empty in a typed request.
+      const empty = { subResource: "", requestSubResource: "", name: "", namespace: "" };
+      return (shown ??= { ...empty, ...requestOf(request, asked, type) });
+    },
+    get namespaceObject() {
+      if (!namespace || resource === "/namespaces") return null;
+      return world.store.latest({ collection: "/namespaces", namespace: "", name: namespace })?.object ?? null;
+    },
+    get authorizer() {
+      return new Authorizer(decide, {});
+    },
+    get "authorizer.requestResource"() {
+      const own = { group: kind.group, resource: kind.plural, namespace, name };
+      return new ResourceCheck(decide, subresource ? { ...own, subresource } : own);
+    },
   };
 }
 
@@ -95,30 +98,47 @@ export class OutOfBudget extends Error {
   }
 }
 
+/** `variables`: each is evaluated when first asked for; a failure stays one. */
+class Variables extends Map<string, unknown> {
+  readonly #evaluation: Evaluation;
+  readonly #expressions: CompiledPolicy["variables"];
+
+  constructor(evaluation: Evaluation, expressions: CompiledPolicy["variables"]) {
+    super();
+    this.#evaluation = evaluation;
+    this.#expressions = expressions;
+  }
+
+  override get(name: string): unknown {
+    if (!this.has(name)) {
+      const expression = this.#expressions.find((one) => one.name === name);
+      if (!expression) return undefined;
+      try {
+        this.set(name, this.#evaluation.run(expression));
+      } catch (error) {
+        this.set(name, new Failed(error));
+      }
+    }
+    const value = super.get(name);
+    if (value instanceof Failed) throw value.error;
+    return value;
+  }
+}
+
+class Failed {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
 export class Evaluation {
   readonly #values: Readonly<Record<string, unknown>>;
   #left: number = budget;
 
   constructor(compiled: CompiledPolicy, subject: Readonly<Record<string, unknown>>, params: KubeObject | null) {
-    const variables: Record<string, unknown> = {};
-    this.#values = { ...subject, params, variables };
-    for (const variable of compiled.variables) {
-      let done: (() => unknown) | undefined;
-      const get = () => (done ??= this.#settled(variable))();
-      Object.defineProperty(variables, variable.name, { get, enumerable: true });
-    }
-  }
-
-  /** Evaluated when first asked for; a failure stays one. */
-  #settled(expression: Expression): () => unknown {
-    try {
-      const value = this.run(expression);
-      return () => value;
-    } catch (error) {
-      return () => {
-        throw error;
-      };
-    }
+    this.#values = Object.create(subject) as Record<string, unknown>;
+    Object.assign(this.#values, { params, variables: new Variables(this, compiled.variables) });
   }
 
   /** The value of an expression. Throws CelError, BudgetError, OutOfBudget, or an Error for one that is not compiled. */

@@ -30,6 +30,8 @@ interface Matcher {
   /** Absent when they select everything. */
   readonly namespaceSelector: Selector | undefined;
   readonly objectSelector: Selector | undefined;
+  /** The version of the request's kind that the rules are about, when they do not depend on names. */
+  readonly kind?: AnyKind;
 }
 
 export interface Candidate {
@@ -59,35 +61,23 @@ const isExempt = ({ group, plural, virtual }: AnyKind) =>
   (group === "admissionregistration.k8s.io" && /^(validating|mutating)(webhook|admission)/.test(plural)) ||
   (virtual === true && excludedGroups.has(group));
 
-/** `named`: whether the names of objects that a rule may list count. */
-function ruleApplies(rule: NamedRuleWithOperations, request: AdmissionRequest, kind: AnyKind, named: boolean): boolean {
+function ruleApplies(rule: NamedRuleWithOperations, request: AdmissionRequest, kind: AnyKind): boolean {
   const { group, version, plural, namespaced } = kind;
   const { operation, subresource } = request;
-  if (named && rule.resourceNames?.length && !rule.resourceNames.includes(request.name)) return false;
+  if (rule.resourceNames?.length && !rule.resourceNames.includes(request.name)) return false;
   return ruleMatches(rule, { operation, subresource, group, version, plural, namespaced });
 }
 
 /** The version of the request's kind that the rules are about; undefined when they are not about it at all. */
-function kindFor(
-  { resources }: Matcher,
-  request: AdmissionRequest,
-  { kinds }: AdmissionWorld,
-  named: boolean,
-): AnyKind | undefined {
+function kindFor({ resources }: Matcher, request: AdmissionRequest, { kinds }: AdmissionWorld): AnyKind | undefined {
   const { resourceRules = [], excludeResourceRules = [], matchPolicy } = resources;
   const collection = collectionOf(request.kind);
-  const versions = [
-    request.kind,
-    ...(matchPolicy === "Exact"
-      ? []
-      : kinds.all().filter((other) => other !== request.kind && collectionOf(other) === collection)),
-  ];
-  const hit = (rules: readonly NamedRuleWithOperations[], byName: boolean) =>
-    versions.find((kind) => rules.some((rule) => ruleApplies(rule, request, kind, byName)));
-  // Without names an exclusion that lists some excludes nothing for sure.
-  const excludes = named ? excludeResourceRules : excludeResourceRules.filter((rule) => !rule.resourceNames?.length);
-  if (hit(excludes, named)) return undefined;
-  return resourceRules.length === 0 ? request.kind : hit(resourceRules, named);
+  const isAnother = (kind: AnyKind) => kind !== request.kind && collectionOf(kind) === collection;
+  const versions = [request.kind, ...(matchPolicy === "Exact" ? [] : kinds.all().filter(isAnother))];
+  const hit = (rules: readonly NamedRuleWithOperations[]) =>
+    versions.find((kind) => rules.some((rule) => ruleApplies(rule, request, kind)));
+  if (hit(excludeResourceRules)) return undefined;
+  return resourceRules.length === 0 ? request.kind : hit(resourceRules);
 }
 
 const isNamed = ({ resources: { resourceRules = [], excludeResourceRules = [] } }: Matcher) =>
@@ -106,7 +96,7 @@ export function matchedKind(
   if (matcher.namespaceSelector || matcher.objectSelector) {
     if (!selects(matcher, seen, request, world.store)) return undefined;
   }
-  return kindFor(matcher, request, world, true);
+  return matcher.kind ?? kindFor(matcher, request, world);
 }
 
 const none: readonly Candidate[] = [];
@@ -140,18 +130,27 @@ class Policies {
     const key = `${operation} ${kind.group}/${kind.version}/${kind.plural}/${subresource}`;
     let found = this.#found.get(key);
     if (!found) {
-      const about = (matcher: Matcher) =>
-        kindFor(matcher, request, this.#world, false) !== undefined || isNamed(matcher);
-      found = isExempt(kind)
-        ? none
-        : this.#all.flatMap((candidate) => {
-            if (!about(candidate.matcher)) return [];
-            const concerned = candidate.bindings.filter(({ matcher }) => about(matcher));
-            return concerned.length > 0 ? [{ ...candidate, bindings: concerned }] : [];
-          });
+      found = isExempt(kind) ? none : this.#all.flatMap((candidate) => this.#narrowed(candidate, request));
       this.#found.set(key, found);
     }
     return found;
+  }
+
+  /** The candidate with what is known beforehand about requests of this sort; nothing when it is not about them. */
+  #narrowed(candidate: Candidate, request: AdmissionRequest): Candidate[] {
+    const matcher = this.#about(candidate.matcher, request);
+    if (!matcher) return [];
+    const bindings = candidate.bindings.flatMap((bound) => {
+      const narrowed = this.#about(bound.matcher, request);
+      return narrowed ? [{ ...bound, matcher: narrowed }] : [];
+    });
+    return bindings.length > 0 ? [{ ...candidate, matcher, bindings }] : [];
+  }
+
+  #about(matcher: Matcher, request: AdmissionRequest): Matcher | undefined {
+    if (isNamed(matcher)) return matcher;
+    const kind = kindFor(matcher, request, this.#world);
+    return kind && { ...matcher, kind };
   }
 
   #rebuild(policies: readonly Entry[], bindings: readonly Entry[]): void {
