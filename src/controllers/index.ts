@@ -59,6 +59,7 @@ export interface ControllersOptions {
 
 const controllersOf = ({
   client,
+  kinds,
   clock,
   certificateSigner,
   issueLegacyToken,
@@ -91,7 +92,7 @@ const controllersOf = ({
   persistentVolumes((volume) => removeLocalData(volume, storageDir, removeVolumeDirectory)),
   replicaSet,
   replicationController,
-  resourceQuota(),
+  resourceQuota(kinds),
   rootCaPublisher(rootCaPem),
   serviceAccounts,
   statefulSet,
