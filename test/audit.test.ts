@@ -150,7 +150,8 @@ describe("the audit log", () => {
       headers: { "audit-id": "my-own-id", "user-agent": "tester/1.0", "x-forwarded-for": "192.0.2.7" },
     });
     assert.deepEqual(rest, []);
-    const { requestReceivedTimestamp, stageTimestamp, ...other } = event;
+    const { requestReceivedTimestamp, stageTimestamp, user, ...other } = event;
+    assert.deepEqual([user.username, user.groups], ["kubernetes-admin", ["system:masters", "system:authenticated"]]);
     assert.match(`${requestReceivedTimestamp} ${stageTimestamp}`, /^(?:\S+T\S+\.\d{6}Z ?){2}$/);
     assert.deepEqual(other, {
       kind: "Event",
@@ -160,7 +161,6 @@ describe("the audit log", () => {
       stage: "ResponseComplete",
       requestURI: "/api/v1/namespaces/default/secrets",
       verb: "create",
-      user: { username: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] },
       sourceIPs: ["192.0.2.7", "127.0.0.1"],
       userAgent: "tester/1.0",
       objectRef: { resource: "secrets", namespace: "default", name: "s", apiVersion: "v1" },
@@ -216,6 +216,13 @@ describe("the audit log", () => {
     const { code, reason, status, message } = event.responseStatus;
     assert.deepEqual([code, reason, status], [403, "Forbidden", "Failure"]);
     assert.match(message, /User "jane" cannot list resource "pods"/);
+  });
+
+  test("the binding that allows a request is its reason", async () => {
+    const [, event] = await audited("/apis", { headers: { "impersonate-user": "jane" } });
+    const reason =
+      'RBAC: allowed by ClusterRoleBinding "system:discovery" of ClusterRole "system:discovery" to Group "system:authenticated"';
+    assert.equal(event.annotations["authorization.k8s.io/reason"], reason);
   });
 
   test("who fails to prove to be anybody is told once", async () => {

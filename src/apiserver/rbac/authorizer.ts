@@ -28,7 +28,7 @@ export function createRbacAuthorizer(store: Store): RbacAuthorizer {
   const policyRulesFor = (user: UserInfo, namespace: string) =>
     user.groups.includes(superusers)
       ? everything
-      : scopes(namespace).flatMap((scope) => [...rules().listsOf(user, scope)].flat());
+      : scopes(namespace).flatMap((scope) => [...rules().listsOf(user, scope)].flat().map(({ rule }) => rule));
   return {
     rulesOfRole: (ref, namespace) => rulesOfRole(store, ref, namespace),
     policyRulesFor,
@@ -37,7 +37,7 @@ export function createRbacAuthorizer(store: Store): RbacAuthorizer {
       if (user.groups.includes(superusers)) return allowed;
       for (const scope of scopes(namespace)) {
         for (const list of rules().listsOf(user, scope)) {
-          for (const rule of list) if (ruleAllows(rule, attributes)) return allowed;
+          for (const { rule, decision } of list) if (ruleAllows(rule, attributes)) return decision;
         }
       }
       return noOpinion;
@@ -71,12 +71,31 @@ function rulesOfRole(store: Store, { kind, name }: Pick<RoleRef, "kind" | "name"
   return entry && ((entry.object as ClusterRole).rules ?? []);
 }
 
+/** What one binding gives one of its subjects. */
+interface Grant {
+  readonly role: RoleRef;
+  readonly decision: Decision;
+}
+
+function grantOf({ metadata, roleRef }: RoleBinding, { kind, name, namespace }: Subject): Grant {
+  const scope = metadata?.namespace;
+  const binding = scope ? `RoleBinding "${metadata.name}/${scope}"` : `ClusterRoleBinding "${metadata?.name}"`;
+  const subject = kind === "ServiceAccount" ? `${name}/${namespace ?? scope}` : name;
+  const reason = `RBAC: allowed by ${binding} of ${roleRef.kind} "${roleRef.name}" to ${kind} "${subject}"`;
+  return { role: roleRef, decision: { allowed: true, reason } };
+}
+
+interface GrantedRule {
+  readonly rule: PolicyRule;
+  readonly decision: Decision;
+}
+
 /** Role references by namespace ("" for ClusterRoleBindings) and subject, and the rules that they come to. */
 class RuleIndex {
   readonly #store: Store;
-  readonly #scopes = new Map<string, Map<string, Map<string, RoleRef>>>();
+  readonly #scopes = new Map<string, Map<string, Map<string, Grant>>>();
   /** Of the subjects that have asked since the last change of anything. */
-  readonly #lists = new Map<Map<string, RoleRef>, readonly PolicyRule[]>();
+  readonly #lists = new Map<Map<string, Grant>, readonly GrantedRule[]>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -84,8 +103,8 @@ class RuleIndex {
 
   /** What the binding was and what it is now. */
   replace(previous: RoleBinding | undefined, next: RoleBinding | undefined): void {
-    if (previous) this.#each(previous, (refs, name) => refs.delete(name));
-    if (next) this.#each(next, (refs, name) => refs.set(name, next.roleRef));
+    if (previous) this.#each(previous, (grants, name) => grants.delete(name));
+    if (next) this.#each(next, (grants, name, subject) => grants.set(name, grantOf(next, subject)));
   }
 
   /** To be called after any change of roles or bindings. */
@@ -94,40 +113,43 @@ class RuleIndex {
   }
 
   /** The rules of the user and of each group. */
-  *listsOf(user: UserInfo, scope: string): Generator<readonly PolicyRule[]> {
+  *listsOf(user: UserInfo, scope: string): Generator<readonly GrantedRule[]> {
     const subjects = this.#scopes.get(scope);
     if (!subjects) return;
     const own = subjects.get(`User/${user.name}`);
     if (own) yield this.#listOf(own, scope);
     for (const name of user.groups) {
-      const refs = subjects.get(`Group/${name}`);
-      if (refs) yield this.#listOf(refs, scope);
+      const grants = subjects.get(`Group/${name}`);
+      if (grants) yield this.#listOf(grants, scope);
     }
   }
 
   /** Each rule once, however many roles say the same. */
-  #listOf(refs: Map<string, RoleRef>, scope: string): readonly PolicyRule[] {
-    let list = this.#lists.get(refs);
+  #listOf(grants: Map<string, Grant>, scope: string): readonly GrantedRule[] {
+    let list = this.#lists.get(grants);
     if (list) return list;
-    const distinct = new Map<string, PolicyRule>();
-    for (const ref of refs.values()) {
-      for (const rule of rulesOfRole(this.#store, ref, scope) ?? []) distinct.set(JSON.stringify(rule), rule);
+    const distinct = new Map<string, GrantedRule>();
+    for (const { role, decision } of grants.values()) {
+      for (const rule of rulesOfRole(this.#store, role, scope) ?? []) {
+        const text = JSON.stringify(rule);
+        if (!distinct.has(text)) distinct.set(text, { rule, decision });
+      }
     }
     list = [...distinct.values()];
-    this.#lists.set(refs, list);
+    this.#lists.set(grants, list);
     return list;
   }
 
-  #each(binding: RoleBinding, act: (refs: Map<string, RoleRef>, name: string) => void): void {
+  #each(binding: RoleBinding, act: (grants: Map<string, Grant>, name: string, subject: Subject) => void): void {
     const scope = binding.metadata?.namespace ?? "";
     let subjects = this.#scopes.get(scope);
     if (!subjects) this.#scopes.set(scope, (subjects = new Map()));
     for (const subject of binding.subjects ?? []) {
       const id = subjectId(subject, scope);
-      let refs = subjects.get(id);
-      if (!refs) subjects.set(id, (refs = new Map()));
-      act(refs, binding.metadata!.name!);
-      if (refs.size === 0) subjects.delete(id);
+      let grants = subjects.get(id);
+      if (!grants) subjects.set(id, (grants = new Map()));
+      act(grants, binding.metadata!.name!, subject);
+      if (grants.size === 0) subjects.delete(id);
     }
     if (subjects.size === 0) this.#scopes.delete(scope);
   }
