@@ -44,7 +44,11 @@ describe("hostile clients", { timeout: 600_000 }, () => {
   /** A request of the client that behaves, or of another one. */
   async function ask(method: string, path: string, options: { body?: unknown; agent?: Agent } = {}) {
     const call = request({
-      ...{ host: "127.0.0.1", port: target.port, method, path, agent: options.agent ?? agent },
+      host: "127.0.0.1",
+      port: target.port,
+      method,
+      path,
+      agent: options.agent ?? agent,
       headers: { "content-type": "application/json" },
     });
     const response = new Promise<IncomingMessage>((resolve, reject) =>

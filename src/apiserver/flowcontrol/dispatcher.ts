@@ -36,6 +36,8 @@ interface RunningLevel extends Level {
 export interface Loop {
   /** Milliseconds of a monotonic clock. */
   now(): number;
+  /** Milliseconds of CPU that this thread has used: what it was kept from using is nobody's fault. */
+  cpu(): number;
   /** In the next turn of the loop, after input was read. */
   soon(callback: () => void): void;
   /** When everything that can go on without input has gone on. */
@@ -44,6 +46,10 @@ export interface Loop {
 
 export const realLoop: Loop = {
   now: () => performance.now(),
+  cpu() {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  },
   soon: (callback) => void setImmediate(callback),
   settled: (callback) => queueMicrotask(() => process.nextTick(callback)),
 };
@@ -178,7 +184,8 @@ export class Dispatcher {
         if (released) return;
         released = true;
         const end = this.#loop.now();
-        if (request.threadMs === 0) request.threadMs = turn === this.#turn ? end - now : usualThreadMs;
+        if (request.threadMs === 0)
+          request.threadMs = turn === this.#turn ? Math.min(end - now, turnMs) : usualThreadMs;
         tally.executing--;
         this.#executing.delete(request);
         level.set.finish(request, end);
@@ -197,18 +204,19 @@ export class Dispatcher {
 
   #pump(): void {
     this.#turn++;
-    this.#turnStartedAt = this.#loop.now();
-    this.#step();
+    this.#step(this.#loop.cpu() + turnMs);
   }
 
-  #step(): void {
-    const now = this.#loop.now();
+  /** Lets requests run, one after the other, until the thread has used `until`. */
+  #step(until: number): void {
+    const cpu = this.#loop.cpu();
     const level = this.#nextLevel();
     if (!level) {
       this.#pumping = false;
       return;
     }
-    if (now - this.#turnStartedAt >= turnMs) return this.#loop.soon(() => this.#pump());
+    if (cpu >= until) return this.#loop.soon(() => this.#pump());
+    const now = this.#loop.now();
     const request = level.set.dispatch(now)!;
     const waiting = this.#waiting.get(request)!;
     this.#waiting.delete(request);
@@ -219,14 +227,14 @@ export class Dispatcher {
       countRefused(waiting.call.tally, "cancelled");
       ticket.release();
       waiting.refuse(tooManyRequests("the client is gone", 1));
-      return this.#loop.settled(() => this.#step());
+      return this.#loop.settled(() => this.#step(until));
     }
     waiting.start(ticket);
     this.#loop.settled(() => {
-      const used = this.#loop.now() - now;
-      request.threadMs = Math.max(request.threadMs, used);
+      const used = this.#loop.cpu() - cpu;
+      level.set.charge(request, used);
       level.next += used / Math.max(1, level.settings.bounds.nominal);
-      this.#step();
+      this.#step(until);
     });
   }
 

@@ -28,6 +28,7 @@ export interface FlowRequest {
   startedAt?: number;
   /** Milliseconds of the main thread that it has used, as far as they were measured. */
   threadMs: number;
+  isDone?: boolean;
 }
 
 export interface Queue {
@@ -44,6 +45,8 @@ export type Refusal = "queue-full" | "concurrency-limit";
 
 /** What a request is taken to cost until it is done; the difference is settled then. */
 const expectedMs = 0.5;
+/** One expensive request does not keep its flow out for ever. */
+const mostDebtMs = 20;
 
 /** The queues that a flow may wait in, always the same ones, all different. */
 export function dealHand(flow: string, { queues, handSize }: Queuing): readonly number[] {
@@ -101,7 +104,9 @@ export class QueueSet {
     const request: FlowRequest = { flow, width, arrivedAt: now, queue, threadMs: 0 };
     this.#queues.set(queue.index, queue);
     // Time in which it asked for nothing is not saved up.
-    if (queue.waiting.length === 0) queue.next = Math.max(queue.next, this.#virtual);
+    if (queue.waiting.length === 0) {
+      queue.next = Math.min(Math.max(queue.next, this.#virtual), this.#virtual + mostDebtMs);
+    }
     queue.waiting.push(request);
     queue.seatsWaiting += width;
     this.waiting++;
@@ -157,12 +162,19 @@ export class QueueSet {
     return true;
   }
 
+  /** What a request has really used of the main thread, measured when it may be done already. */
+  charge(request: FlowRequest, threadMs: number): void {
+    if (request.isDone) request.queue.next += threadMs - request.threadMs;
+    request.threadMs = threadMs;
+  }
+
   /** A running request is done: its seats are free, its flow is charged what it really took. */
   finish(request: FlowRequest, now: number): void {
     const { queue, width } = request;
     const seatMs = (width * (now - request.startedAt!)) / this.#limits.seats;
     // The scarcer of the two: the one thread, or the seats.
     queue.next += Math.max(request.threadMs, seatMs) - expectedMs;
+    request.isDone = true;
     queue.executing--;
     queue.seatsInUse -= width;
     this.executing--;
