@@ -55,9 +55,37 @@ export function watchResponse(options: WatchOptions): EdgeResponse {
   };
 }
 
+/** Frames written in one turn of the event loop: what a thousand clients watch must not hold up all others. */
+const framesPerTurn = 256;
+
+/** Streams whose turn has not come, and how many more may write in this one. */
+const crowd = { waiting: new Set<WatchStream>(), room: framesPerTurn, isScheduled: false };
+
+/** Whether the stream may write now; else it is told when. */
+function takeTurn(stream: WatchStream): boolean {
+  if (!crowd.isScheduled) {
+    crowd.isScheduled = true;
+    setImmediate(nextTurn);
+  }
+  if (crowd.room > 0) return crowd.room-- > 0;
+  crowd.waiting.add(stream);
+  return false;
+}
+
+function nextTurn(): void {
+  crowd.isScheduled = false;
+  crowd.room = framesPerTurn;
+  for (const stream of crowd.waiting) {
+    if (crowd.room === 0) break;
+    crowd.waiting.delete(stream);
+    takeTurn(stream);
+    stream.flush();
+  }
+}
+
 class WatchStream {
   readonly #options: WatchOptions;
-  #waiting: Buffer[] = [];
+  readonly #waiting: Buffer[] = [];
   #sink: BodySink | undefined;
   #ended = false;
   #revision = 0;
@@ -84,7 +112,18 @@ class WatchStream {
     const { kind, encoding } = this.#options;
     if (error !== undefined) this.#write(errorFrame(kind, encoding, statusOf(error)));
     this.#ended = true;
+    this.flush();
     this.#sink?.end();
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    const sink = this.#sink;
+    const waiting = this.#waiting;
+    if (!sink || waiting.length === 0) return;
+    sink.write(waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting));
+    waiting.length = 0;
+    if (sink.bufferedBytes > maxBufferedBytes) sink.abort();
   }
 
   start(sink: BodySink, subscription: Subscription | undefined): void {
@@ -94,9 +133,7 @@ class WatchStream {
       this.#ended = true;
       for (const cancel of cancels.splice(0)) cancel();
     };
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (waiting.length > 0) sink.write(waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting));
+    this.flush();
     if (this.#ended) {
       stop();
       return sink.end();
@@ -104,7 +141,7 @@ class WatchStream {
     if (sink.signal.aborted) return stop();
     sink.signal.addEventListener("abort", stop, { once: true });
     const { clock, timeoutSeconds, parameters, onClosing } = this.#options;
-    const finish = () => (stop(), sink.end());
+    const finish = () => (stop(), this.flush(), sink.end());
     cancels.push(clock.after(timeoutSeconds * 1000, finish), onClosing(finish));
     if (parameters.allowBookmarks) this.#bookmarkRegularly(cancels);
   }
@@ -120,12 +157,7 @@ class WatchStream {
   }
 
   #write(frame: Buffer): void {
-    const sink = this.#sink;
-    if (!sink) {
-      this.#waiting.push(frame);
-      return;
-    }
-    sink.write(frame);
-    if (sink.bufferedBytes > maxBufferedBytes) sink.abort();
+    this.#waiting.push(frame);
+    if (this.#sink && takeTurn(this)) this.flush();
   }
 }
