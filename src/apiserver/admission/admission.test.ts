@@ -4,6 +4,7 @@ import {
   ConfigMap,
   LimitRange,
   Namespace,
+  Node,
   PersistentVolumeClaim,
   Pod,
   PriorityClass,
@@ -95,6 +96,53 @@ test("limit ranges fill in requests and limits and bound them", async () => {
   assert.equal(metadata?.annotations?.["kubernetes.io/limit-ranger"], note);
   const greedy = podSpec({ resources: { requests: { cpu: "2" }, limits: { cpu: "2" } } });
   await assert.rejects(pod("b", greedy), /pods "b" is forbidden: maximum cpu usage per Container is 1, but limit is 2/);
+});
+
+test("limit ranges bound pods, ratios and claims in upstream's words", async () => {
+  const { api, pod } = await setup();
+  const limits = [
+    { type: "Pod", max: { memory: "1Gi" }, min: { cpu: "100m" } },
+    { type: "Container", maxLimitRequestRatio: { cpu: "2" }, default: { memory: "100Mi" } },
+    { type: "PersistentVolumeClaim", max: { storage: "2Gi" }, min: { storage: "1Gi" } },
+  ];
+  await api.create(asAdmin(), LimitRange, "default", draft({ metadata: { name: "l" }, spec: { limits } }), {});
+  const resources = (cpu: string, limit: string, memory = "100Mi") =>
+    podSpec({ resources: { requests: { cpu, memory }, limits: { cpu: limit, memory } } });
+  await pod("fits", resources("100m", "200m"));
+  await assert.rejects(pod("a", resources("50m", "100m")), /minimum cpu usage per Pod is 100m, but request is 50m/);
+  await assert.rejects(
+    pod("b", resources("100m", "100m", "2Gi")),
+    /maximum memory usage per Pod is 1Gi, but limit is 2Gi/,
+  );
+  await assert.rejects(
+    pod("c", resources("100m", "300m")),
+    /cpu max limit to request ratio per Container is 2, but provided ratio is 3.000000/,
+  );
+  await assert.rejects(
+    pod("d", podSpec({ resources: { requests: { cpu: "100m" } } })),
+    /ratio per Container is 2, but no limit is specified or limit is 0/,
+  );
+  await assert.rejects(pod("e"), /\[minimum cpu usage per Pod is 100m. {2}No request is specified, cpu max limit/);
+  const claim = (name: string, storage: string) => {
+    const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage } } };
+    return api.create(asAdmin(), PersistentVolumeClaim, "default", draft({ metadata: { name }, spec }), {});
+  };
+  await claim("fits", "1Gi");
+  await assert.rejects(claim("a", "3Gi"), /maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 3Gi/);
+  await assert.rejects(claim("b", "1Mi"), /minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1Mi/);
+});
+
+test("a pod learns the zone and region of its node when it is bound", async () => {
+  const { api, pod } = await setup();
+  const labels = { "topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r", "example.com/rack": "1" };
+  await api.create(asAdmin(), Node, "", draft({ metadata: { name: "n", labels } }), {});
+  await pod("a");
+  const target = { namespace: "default", name: "a" };
+  const binding = { target: { kind: "Node", name: "n" } };
+  await api.special(asAdmin(), Pod, target, "binding", "POST", binding, { parameters: {} });
+  const { "example.com/rack": _rack, ...copied } = labels;
+  assert.deepEqual(api.get(asAdmin(), Pod, target).object.metadata.labels, copied);
+  assert.deepEqual((await pod("b", { ...podSpec(), nodeName: "n" })).metadata.labels, copied);
 });
 
 test("a quota holds even when many create at once", async () => {

@@ -19,6 +19,7 @@ import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
 import { storageInUse } from "./storage-in-use.ts";
+import { podTopologyLabels } from "./topology-labels.ts";
 import { mutatingWebhooks } from "./webhook/mutating.ts";
 import { validatingWebhooks } from "./webhook/validating.ts";
 
@@ -29,6 +30,7 @@ export const admissionPlugins: readonly AdmissionPlugin[] = [
   defaultTolerations,
   priority,
   runtimeClass,
+  podTopologyLabels,
   defaultStorageClass,
   defaultIngressClass,
   storageInUse,
