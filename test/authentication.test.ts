@@ -628,6 +628,15 @@ authorizers:
       body: { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: { namespace: "default" } },
     });
     assert.equal(rules.body.status.incomplete, true);
+    access = ({ resourceAttributes: { fieldSelector, labelSelector, name } }) => ({
+      allowed:
+        name === "one" &&
+        fieldSelector?.requirements[0].values[0] === "one" &&
+        labelSelector?.requirements.length === 1,
+    });
+    const one = "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Done&labelSelector=a%20in%20(b)";
+    assert.equal((await ask(one, "static-token-1")).code, 200);
+    assert.equal((await ask(one.replace(/&.*/, ""), "static-token-1")).code, 403);
     accessHook.status = 400;
     const failing = await ask("/api/v1/namespaces/default/secrets", "static-token-1");
     assert.equal(failing.code, 403);

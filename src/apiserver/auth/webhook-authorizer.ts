@@ -85,18 +85,52 @@ function decisionOf(review: unknown): Answer {
   return { allowed: status.allowed === true, ...(status.denied ? { denied: true } : {}), reason };
 }
 
-function specOf({ user, path, verb, ...resource }: Attributes): SubjectAccessReviewSpec {
-  const { group, version, subresource, namespace, name } = resource;
-  const attributes =
-    path === undefined
-      ? { resourceAttributes: { namespace, verb, group, version, resource: resource.resource, subresource, name } }
-      : { nonResourceAttributes: { path, verb } };
+function specOf(attributes: Attributes): SubjectAccessReviewSpec {
+  const { user, path, verb, group, version, resource, subresource, namespace, name } = attributes;
   return {
     user: user.name,
     groups: [...user.groups],
     ...(user.uid ? { uid: user.uid } : {}),
     ...(user.extra ? { extra: user.extra as Record<string, string[]> } : {}),
-    ...attributes,
+    ...(path === undefined
+      ? {
+          resourceAttributes: {
+            namespace,
+            verb,
+            group,
+            version,
+            resource,
+            subresource,
+            name,
+            ...selectorsOf(attributes),
+          },
+        }
+      : { nonResourceAttributes: { path, verb } }),
+  };
+}
+
+const labelOperators = {
+  in: "In",
+  "=": "In",
+  notin: "NotIn",
+  "!=": "NotIn",
+  exists: "Exists",
+  "!": "DoesNotExist",
+} as const;
+
+/** Selectors as reviews carry them; comparisons of numbers have no form there. */
+function selectorsOf({ fieldSelector, labelSelector }: Attributes) {
+  const fields = fieldSelector?.map(({ field, value, negated }) => ({
+    key: field,
+    operator: negated ? "NotIn" : "In",
+    values: [value],
+  }));
+  const labels = labelSelector?.flatMap(({ key, operator, values }) =>
+    operator === "gt" || operator === "lt" ? [] : { key, operator: labelOperators[operator], values: [...values] },
+  );
+  return {
+    ...(fields?.length ? { fieldSelector: { requirements: fields } } : {}),
+    ...(labels?.length ? { labelSelector: { requirements: labels } } : {}),
   };
 }
 

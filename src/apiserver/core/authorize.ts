@@ -1,7 +1,7 @@
 // Asks the authorizer about one request and words the refusal as clients know it.
 import type { AnyKind } from "../../kinds/registry.ts";
 import { statusError } from "../../machinery/errors.ts";
-import type { Attributes, Authorizer, RequestContext } from "../types.ts";
+import type { Attributes, Authorizer, RequestContext, UserInfo } from "../types.ts";
 import type { Selection } from "./selection.ts";
 
 /** "User "jane" cannot list resource "pods" in API group "" in the namespace "default"". */
@@ -16,28 +16,43 @@ export function denialOf(attributes: Attributes, reason: string): string {
 // A namespace counts as being in itself, so that a RoleBinding in it can allow to read it.
 const isNamespaces = (kind: AnyKind) => kind.group === "" && kind.plural === "namespaces";
 
+interface AccessTarget {
+  readonly namespace: string;
+  readonly name?: string | undefined;
+}
+
+/** What the authorizer is asked about a verb on a kind. */
+export const attributesOf = (
+  user: UserInfo,
+  kind: AnyKind,
+  verb: string,
+  { namespace, name = "" }: AccessTarget,
+  subresource: string,
+  selection?: Selection,
+): Attributes => ({
+  user,
+  verb,
+  group: kind.group,
+  version: kind.version,
+  resource: kind.plural,
+  subresource,
+  namespace: kind.namespaced ? namespace : isNamespaces(kind) ? name : "",
+  name,
+  ...(selection && !selection.all ? { fieldSelector: selection.fields, labelSelector: selection.labels } : {}),
+});
+
 /** Throws Forbidden unless the request is trusted or the authorizer allows it. */
 export function authorize(
   authorizer: Authorizer,
   context: RequestContext,
   kind: AnyKind,
   verb: string,
-  target: { readonly namespace: string; readonly name?: string | undefined },
+  target: AccessTarget,
   subresource = "",
   selection?: Selection,
 ): void {
   if (context.trusted) return;
-  const attributes: Attributes = {
-    user: context.user,
-    verb,
-    group: kind.group,
-    version: kind.version,
-    resource: kind.plural,
-    subresource,
-    namespace: kind.namespaced ? target.namespace : isNamespaces(kind) ? (target.name ?? "") : "",
-    name: target.name ?? "",
-    ...(selection && !selection.all ? { fieldSelector: selection.fields, labelSelector: selection.labels } : {}),
-  };
+  const attributes = attributesOf(context.user, kind, verb, target, subresource, selection);
   const { allowed, reason } = authorizer.authorize(attributes);
   if (allowed) return;
   const resource = kind.group ? `${kind.plural}.${kind.group}` : kind.plural;

@@ -1,11 +1,12 @@
 // Review kinds are answered, not stored: who am I, whose token is this, may somebody do that.
 // Follows kubernetes v1.36 pkg/registry/{authentication,authorization}.
 import type { TokenReview } from "../../kinds/generated/authentication.v1.ts";
-import type { SubjectAccessReviewSpec } from "../../kinds/generated/authorization.v1.ts";
+import type { ResourceAttributes, SubjectAccessReviewSpec } from "../../kinds/generated/authorization.v1.ts";
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, invalid, methodNotSupported } from "../../machinery/errors.ts";
-import { invalidValue } from "../../machinery/field.ts";
+import { invalidValue, required } from "../../machinery/field.ts";
+import { parseFieldSelector, parseSelector, selectorOf } from "../../machinery/selector.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
 import { admitted } from "../special/admitted.ts";
@@ -113,6 +114,7 @@ async function decide(
     const text = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
     throw invalid(kind, "", [invalidValue("spec.resourceAttributes", resource ?? null, text)]);
   }
+  const { selectors, evaluationError } = selectorsIn(kind, resource);
   const attributes: Attributes = {
     user,
     verb: (resource ?? other)!.verb ?? "",
@@ -123,8 +125,55 @@ async function decide(
     namespace: resource?.namespace ?? "",
     name: resource?.name ?? "",
     ...(other ? { path: other.path ?? "" } : {}),
+    ...selectors,
   };
   await core.authorizer.prepare?.(attributes);
   const { allowed, denied, reason } = core.authorizer.authorize(attributes);
-  return { allowed, ...(denied ? { denied } : {}), ...(reason ? { reason } : {}) };
+  return {
+    allowed,
+    ...(denied ? { denied } : {}),
+    ...(reason ? { reason } : {}),
+    ...(evaluationError ? { evaluationError } : {}),
+  };
+}
+
+/** Selectors that cannot be read count as none, which only makes an answer stricter. Throws Invalid for half-given ones. */
+function selectorsIn(kind: AnyKind, { fieldSelector, labelSelector }: ResourceAttributes = {}) {
+  const problems: string[] = [];
+  const read = <T, R>(
+    field: "fieldSelector" | "labelSelector",
+    given: { rawSelector?: string; requirements?: T[] } | undefined,
+    parse: (text: string) => R,
+    convert: (requirements: T[]) => R,
+  ): R | undefined => {
+    if (!given) return undefined;
+    const { rawSelector, requirements = [] } = given;
+    const at = `spec.resourceAttributes.${field}`;
+    if (rawSelector && requirements.length > 0) {
+      const text = "may not be specified at the same time as requirements";
+      throw invalid(kind, "", [invalidValue(`${at}.rawSelector`, rawSelector, text)]);
+    }
+    if (!rawSelector && requirements.length === 0) {
+      throw invalid(kind, "", [
+        required(`${at}.requirements`, `when ${field} is specified, requirements or rawSelector`),
+      ]);
+    }
+    try {
+      return rawSelector ? parse(rawSelector) : convert(requirements);
+    } catch (error) {
+      problems.push(`${at} ignored due to parse error: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const fields = read("fieldSelector", fieldSelector, parseFieldSelector, (all) =>
+    all.map(({ key, operator, values = [] }) => {
+      if (values.length !== 1 || !/^(Not)?In$/.test(operator)) throw new Error(`${operator} needs one value`);
+      return { field: key, value: values[0]!, negated: operator === "NotIn" };
+    }),
+  );
+  const labels = read("labelSelector", labelSelector, parseSelector, (all) => selectorOf({ matchExpressions: all })!);
+  return {
+    selectors: { ...(fields ? { fieldSelector: fields } : {}), ...(labels ? { labelSelector: labels } : {}) },
+    evaluationError: problems.join("; "),
+  };
 }

@@ -7,7 +7,7 @@ import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError } from "../../machinery/errors.ts";
-import type { Attributes, Authorizer, RequestContext, UserInfo } from "../types.ts";
+import type { Attributes, RequestContext, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
 import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
 import {
@@ -20,6 +20,7 @@ import {
 } from "./exchange.ts";
 import { passGate, withHeaders, type Awaitable } from "./gate.ts";
 import { answerPath } from "./health.ts";
+import { prepareAccess } from "./prepare-access.ts";
 import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
 import { answerResource, bodyDecoder } from "./resources.ts";
@@ -74,7 +75,12 @@ export function createRouter(options: RouterOptions): Router {
       const acting = impersonate(caller, request.headers, services.api.authorizer);
       const user = acting instanceof Promise ? await acting : acting;
       record?.actsAs(user);
-      if (services.api.authorizer.prepare) await prepareAccess(services.api.authorizer, info, user);
+      const { prepare } = services.api.authorizer;
+      if (prepare) {
+        const kind =
+          info.type === "resource" ? services.kinds.byResource(info.group, info.version, info.resource) : undefined;
+        await prepareAccess(prepare, info, { user, kind, query: request.query });
+      }
       const asked = info;
       const answer = () =>
         remote
@@ -234,19 +240,6 @@ export function authorizeResource({ services, info, user }: AuthorizedCall, verb
   );
 }
 
-/** Has the authorizer look up what the verbs will ask it about the request. */
-async function prepareAccess(authorizer: Authorizer, info: RequestInfo, user: UserInfo): Promise<void> {
-  if (info.type === "nonResource") return authorizer.prepare!({ ...nowhere, user, verb: info.verb, path: info.path });
-  const { verb, group, version, resource, subresource, namespace, name } = info;
-  const main: Attributes = { user, verb, group, version, resource, subresource, namespace, name };
-  const all = [main];
-  // What may make the object, what opens a stream, and what reads a status counts as something else, too.
-  if (verb === "patch" && !subresource) all.push({ ...main, verb: "create", name: "" });
-  if (verb === "get" && subresource === "status") all.push({ ...main, subresource: "" });
-  else if (verb === "get" && subresource) all.push({ ...main, verb: "create" });
-  await Promise.all(all.map((attributes) => authorizer.prepare!(attributes)));
-}
-
 const nowhere = { group: "", version: "", resource: "", subresource: "", namespace: "", name: "" };
 
 function authorizePath({ api }: EdgeServices, user: UserInfo, verb: string, path: string): void {
@@ -265,8 +258,11 @@ function withWarnings(response: EdgeResponse, warnings: readonly string[]): Edge
   if (warnings.length === 0) return response;
   const lines: string[] = [];
   let room = 4096;
-  for (const text of new Set(warnings)) {
-    const line = `299 - "${text.replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`;
+  const texts = [...new Set(warnings)];
+  // Long ones are cut before any is left out.
+  const most = texts.join("").length > room ? 256 : room;
+  for (const text of texts) {
+    const line = `299 - "${text.slice(0, most).replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`;
     room -= line.length;
     if (room < 0) break;
     lines.push(line);
