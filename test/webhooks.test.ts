@@ -425,7 +425,7 @@ describe("admission webhooks", () => {
       requestResource: resource,
       namespace: "default",
       operation: "CREATE",
-      userInfo: { username: rest.userInfo.username, groups: ["system:masters", "system:authenticated"] },
+      userInfo: { ...rest.userInfo, username: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] },
       oldObject: null,
       dryRun: false,
       options: { kind: "CreateOptions", apiVersion: "meta.k8s.io/v1", fieldManager: "me" },
@@ -511,6 +511,14 @@ describe("admission webhooks", () => {
     );
     const { warnings } = await ask("POST", configMaps, configMap("c"));
     assert.deepEqual(warnings.join(", "), '299 - "first", 299 - "second"');
+    const long = { warnings: Array.from({ length: 20 }, (_, i) => String.fromCharCode(97 + i).repeat(1000)) };
+    await configure(
+      "Validating",
+      "long",
+      webhook("long", [onConfigMaps], () => long),
+    );
+    const all = (await ask("POST", configMaps, configMap("d"))).warnings.join("");
+    assert.ok(all.length < 4200 && all.includes("m".repeat(256)) && !all.includes("m".repeat(257)));
   });
 
   test("a webhook that changes an object after another has seen it brings that one back, once", async () => {

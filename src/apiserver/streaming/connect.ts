@@ -37,9 +37,10 @@ function replaceQuery(query: URLSearchParams, options: object): void {
 export const connecting =
   (kind: string, handler: Handler): Handler =>
   async (call) => {
-    const { services, request, info, user } = call;
+    const { services, request, info, user, record } = call;
     const resource = services.kinds.byResource(info.group, info.version, info.resource)!;
-    const context = { user, userAgent: "", trusted: false, warnings: [] };
+    const auditAnnotations = record?.annotations;
+    const context = { user, userAgent: "", trusted: false, warnings: [], auditAnnotations };
     const options = optionsOf(kind, call);
     const admitted = await services.api.connect(context, resource, info, info.subresource, options);
     // Proxies pass on the path and query that they were sent.
