@@ -151,6 +151,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     if (audit) started.defer(() => audit.close());
     const server = await startApiServer({
       audit,
+      flags,
       api,
       store,
       kinds,
@@ -190,6 +191,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       storageDir: join(dataDir, "volumes"),
       removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
       nodeUsage: (name) => nodes.get(name)?.usage(),
+      emptyElsewhere: (namespace) => server.aggregation.emptyNamespace(namespace),
       issueLegacyToken: (request) => tokens.issueLegacy(request),
       authenticationTrust: authenticationTrust(pki.caPem, pki.frontProxyCaPem),
       publicKubeconfig: publicKubeconfig({
@@ -220,7 +222,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       client,
       kubeconfig,
       async [Symbol.asyncDispose]() {
-        await server.end(shutdown);
+        await server.end(finishMs);
         stop.abort();
         await started.disposeAsync();
       },
@@ -232,8 +234,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** Nobody balances load over one machine, so nothing is waited for but running requests. */
-const shutdown = { delayMs: 0, boundMs: 10_000 };
+/** How long requests may still run when the cluster is stopped. */
+const finishMs = 10_000;
 
 function nodeReady(client: Client, name: string): Promise<void> {
   return new Promise((resolve) => {

@@ -16,6 +16,7 @@ import { ensurePki, type Pki } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
 import { testApi } from "../src/apiserver/testing.ts";
+import { runNamespaceController } from "../src/controllers/namespace/index.ts";
 import { findCommand } from "../src/host/packages.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
@@ -51,7 +52,7 @@ function sampleServer(pair: { certPem: string; keyPem: string }, frontProxyCaPem
         singularName: "flunder",
         namespaced: true,
         kind: "Flunder",
-        verbs: ["create", "delete", "get", "list", "watch"],
+        verbs: ["create", "delete", "deletecollection", "get", "list", "watch"],
         shortNames: ["fl"],
       },
       { name: "flunders/status", singularName: "", namespaced: true, kind: "Flunder", verbs: ["get", "update"] },
@@ -101,6 +102,10 @@ function sampleServer(pair: { certPem: string; keyPem: string }, frontProxyCaPem
       const message = `flunders.wardle.example.com "${name}" not found`;
       return send(404, { kind: "Status", apiVersion: "v1", status: "Failure", message, reason: "NotFound", code: 404 });
     }
+    if (request.method === "DELETE" && !name) {
+      for (const one of flunders.keys()) if (one.startsWith(`${namespace}/`)) flunders.delete(one);
+      return send(200, { kind: "Status", apiVersion: "v1", status: "Success" });
+    }
     if (request.method === "DELETE") {
       flunders.delete(key);
       tell("DELETED", flunder!);
@@ -130,7 +135,7 @@ function sampleServer(pair: { certPem: string; keyPem: string }, frontProxyCaPem
     socket.on("data", (data: Buffer) => socket.write(`echo ${data.toString("utf8")}`));
     socket.on("end", () => socket.end());
   });
-  return { server, watchers, seen };
+  return { server, watchers, seen, flunders };
 }
 
 describe("[sig-api-machinery] Aggregator", () => {
@@ -207,6 +212,14 @@ describe("[sig-api-machinery] Aggregator", () => {
       signal: stop.signal,
       version: "test",
     });
+    await runNamespaceController({
+      client,
+      kinds,
+      clock: realClock,
+      log: silentLogger,
+      signal: stop.signal,
+      emptyElsewhere: (namespace) => api.aggregation.emptyNamespace(namespace),
+    });
     const base64 = (pem: string) => Buffer.from(pem).toString("base64");
     const user = { "client-certificate-data": base64(pki.admin.certPem), "client-key-data": base64(pki.admin.keyPem) };
     const config = {
@@ -278,7 +291,7 @@ spec:
         responseKind: { group: "wardle.example.com", version: "v1alpha1", kind: "Flunder" },
         scope: "Namespaced",
         singularResource: "flunder",
-        verbs: ["create", "delete", "get", "list", "watch"],
+        verbs: ["create", "delete", "deletecollection", "get", "list", "watch"],
         shortNames: ["fl"],
         subresources: [
           {
@@ -373,6 +386,15 @@ spec:
     assert.equal(size.$ref, "#/components/schemas/Size");
   });
 
+  test("a namespace goes with what other servers keep in it", async () => {
+    await run(["create", "namespace", "doomed"]);
+    const manifest = `apiVersion: ${groupVersion}\nkind: Flunder\nmetadata: {name: d, namespace: doomed}\n`;
+    await run(["create", "--validate=false", "-f", "-"], manifest);
+    assert.ok(sample.flunders.has("doomed/d"));
+    await run(["delete", "namespace", "doomed", "--timeout=10s"]);
+    assert.deepEqual([...sample.flunders.keys()], ["default/w"]);
+  });
+
   test("a server that is gone makes the API unavailable until it is back; others are not affected", async () => {
     await close(sample.server);
     const refused = await askJson(`${root}/namespaces/default/flunders`);
@@ -384,9 +406,15 @@ spec:
     });
     const [version] = body.items.at(-2).versions;
     assert.deepEqual([version.freshness, version.resources.length], ["Stale", 1]);
-    assert.match(await run(["get", "namespaces"]), /default/);
+    await run(["create", "namespace", "held"]);
+    await run(["delete", "namespace", "held", "--wait=false"]);
+    const discoveryFailed = 'jsonpath={.status.conditions[?(@.type=="NamespaceDeletionDiscoveryFailure")].status}';
+    await eventually("the namespace waits for the server", async () =>
+      (await run(["get", "namespace", "held", "-o", discoveryFailed])).includes("True"),
+    );
     await listen(servicePort);
     await becomes("Passed");
+    await run(["wait", "--for=delete", "namespace/held", "--timeout=10s"]);
     assert.equal((await askJson(`${root}/namespaces/default/flunders`)).status, 200);
   });
 

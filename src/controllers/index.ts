@@ -18,7 +18,7 @@ import type { Controller } from "./framework/controller.ts";
 import { runController } from "./framework/run.ts";
 import { runGarbageCollector } from "./garbage/index.ts";
 import { job, orphanedJobPods } from "./job/index.ts";
-import { runNamespaceController } from "./namespace/index.ts";
+import { runNamespaceController, type NamespaceOptions } from "./namespace/index.ts";
 import { taintEviction } from "./nodes/eviction.ts";
 import { nodeLifecycle } from "./nodes/lifecycle.ts";
 import { finishedPods, lostPods } from "./nodes/pod-collector.ts";
@@ -47,6 +47,8 @@ export interface ControllersOptions {
   readonly removeVolumeDirectory: (path: string, nodeName: string | undefined) => Promise<void>;
   /** What runs on a node and how much it uses; without it autoscalers have no metrics. */
   readonly nodeUsage?: AutoscalingOptions["nodeUsage"];
+  /** Deletes what other API servers keep in a namespace. */
+  readonly emptyElsewhere?: NamespaceOptions["emptyElsewhere"];
   /** Signs certificate requests; without it they wait. */
   readonly certificateSigner?: CertificateSigner;
   /** Makes tokens for Secrets; without it they stay empty. */

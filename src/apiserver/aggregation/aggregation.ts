@@ -11,6 +11,7 @@ import type { UserInfo } from "../types.ts";
 import { backendOf, targetOf } from "./availability.ts";
 import { userHeaders, withoutClaims } from "./connection.ts";
 import { apiServices, followLocal, prioritiesOf, type Priorities } from "./local.ts";
+import { emptyNamespace } from "./namespace.ts";
 import { followRemotes, type Remote, type RemotesOptions } from "./remotes.ts";
 
 export interface Aggregation {
@@ -23,6 +24,8 @@ export interface Aggregation {
   prioritiesOf(group: string, version: string): Priorities;
   /** Passes the request on in the name of the user; both servers' audit logs know it by one id. Throws ServiceUnavailable. */
   serve(request: EdgeRequest, user: UserInfo, remote: Remote, auditId?: string): Promise<Outcome>;
+  /** Deletes what other servers keep in the namespace and tells what is left. */
+  emptyNamespace(namespace: string): ReturnType<typeof emptyNamespace>;
   /** Families for the metrics of the server. */
   metrics(): MetricFamily[];
 }
@@ -36,13 +39,14 @@ export function startAggregation(options: RemotesOptions & { readonly kinds: Kin
     generation++;
     localChanged();
   });
+  const remotes = () => [...byName.values()].map(({ remote }) => remote);
   const stored = (name: string) =>
     store.get({ collection: apiServices, namespace: "", name })?.object as APIService | undefined;
   return {
     get generation() {
       return generation;
     },
-    remotes: () => [...byName.values()].map(({ remote }) => remote),
+    remotes,
     find(path) {
       if (byName.size === 0) return undefined;
       const [, root, group = "", version = ""] = path.split("/", 4);
@@ -73,6 +77,7 @@ export function startAggregation(options: RemotesOptions & { readonly kinds: Kin
         throw serviceUnavailable(`error trying to reach service: ${(error as Error).message}`);
       }
     },
+    emptyNamespace: (namespace) => emptyNamespace(store, remotes(), namespace),
     metrics: () => [
       {
         name: "aggregator_unavailable_apiservice",

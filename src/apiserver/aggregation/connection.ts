@@ -27,7 +27,7 @@ export interface Connection {
   /** The caller ends the request. */
   open(target: ProxyTarget, request: OutgoingRequest): ClientRequest;
   /** A whole small answer. Rejects with what went wrong on the way. */
-  fetch(target: ProxyTarget, request: Omit<OutgoingRequest, "method">): Promise<Answer>;
+  fetch(target: ProxyTarget, request: OutgoingRequest): Promise<Answer>;
   close(): void;
 }
 
@@ -58,10 +58,7 @@ export function createConnection({ spec }: APIService, clientPair: () => KeyPair
     open,
     async fetch(target, request) {
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-      open(target, { ...request, method: "GET" })
-        .once("response", resolve)
-        .once("error", reject)
-        .end();
+      open(target, request).once("response", resolve).once("error", reject).end();
       const message = await promise;
       return { status: message.statusCode ?? 0, headers: message.headers, body: await readBody(message) };
     },

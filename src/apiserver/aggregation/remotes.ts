@@ -82,7 +82,7 @@ function createRemote(options: RemotesOptions, entry: Entry<APIService>, changed
     const target = targetOf(reference, backendOf(store, reference), random());
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(answerMs)]);
     const all = { ...userHeaders(checker), accept: "application/json", ...headers };
-    return connection.fetch(target, { path, headers: all, signal });
+    return connection.fetch(target, { method: "GET", path, headers: all, signal });
   };
   const path = group ? `/apis/${group}/${version}` : `/api/${version}`;
   const probe = async (): Promise<Finding> => {

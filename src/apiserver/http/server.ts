@@ -3,14 +3,16 @@ import type { Client } from "../../client/client.ts";
 import type { NodeConnection } from "../../client/node-connection.ts";
 import type { KindRegistry } from "../../kinds/registry.ts";
 import { sleep, type Clock } from "../../machinery/clock.ts";
+import { parseDuration } from "../../machinery/duration.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import type { Pki } from "../auth/pki.ts";
 import type { Api, TokenIssuer } from "../types.ts";
 import type { Auditor } from "../audit/auditor.ts";
-import { startAggregation } from "../aggregation/aggregation.ts";
+import { startAggregation, type Aggregation } from "../aggregation/aggregation.ts";
 import { createOpenApi } from "../openapi/documents.ts";
+import type { ApiServerFlags } from "../flags.ts";
 import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
 import { createFlowControl } from "../flowcontrol/flow-control.ts";
@@ -45,10 +47,8 @@ export interface ApiServerOptions {
   readonly version: string;
   /** Names of what is not ready yet, for /readyz; the server itself is ready once it listens. */
   readonly notReady?: () => readonly string[];
-  /** Requests that may run at once: reads and, on top, writes. Priority levels share the sum. */
-  readonly maxRequestsInflight?: number | undefined;
-  readonly maxMutatingRequestsInflight?: number | undefined;
-  readonly requestTimeoutMs?: number | undefined;
+  /** Limits and time bounds among them are used here. */
+  readonly flags?: ApiServerFlags;
 }
 
 export interface ApiServer {
@@ -56,12 +56,14 @@ export interface ApiServer {
   readonly url: string;
   readonly port: number;
   readonly metrics: Metrics;
+  readonly aggregation: Aggregation;
   /** Listens on a further address; resolves with the port. */
   listen(address: ListenAddress): Promise<number>;
   /**
-   * The end in order: /readyz fails, after `delayMs` nothing new is taken, watches end, requests get `boundMs` to finish.
+   * The end in order: /readyz fails, after the delay of the flags nothing new is taken, watches end, requests get `boundMs`
+   * to finish.
    */
-  end(bounds: { readonly delayMs: number; readonly boundMs: number }): Promise<void>;
+  end(boundMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -118,7 +120,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     cancelRenewal();
     await Promise.all(transports.splice(0).map((transport) => transport.close()));
   };
-  const end = async ({ delayMs, boundMs }: { delayMs: number; boundMs: number }) => {
+  const delayMs = durationOf("shutdown-delay-duration", options.flags?.shutdownDelayDuration ?? "0s");
+  const end = async (boundMs: number) => {
     log.info({ delayMs, boundMs, running: services.metrics.inflight }, "the API server ends");
     let left: Promise<unknown> = Promise.resolve();
     services.lifecycle.onClosing(() => (left = Promise.all(transports.map((transport) => transport.drain()))));
@@ -131,14 +134,31 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
   signal.addEventListener("abort", () => void close(), { once: true });
   const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
-  return { url: `https://${host}:${port}`, port, metrics: services.metrics, listen, end, close };
+  return { url: `https://${host}:${port}`, port, metrics: services.metrics, aggregation, listen, end, close };
+}
+
+function countOf(flag: string, text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new Error(`--${flag}: ${JSON.stringify(text)} is no number of requests`);
+}
+
+function durationOf(flag: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new Error(`--${flag}: ${JSON.stringify(text)} is no duration such as 30s`);
+  return ms;
 }
 
 function servicesOf(options: ApiServerOptions): EdgeServices {
   const { api, store, kinds, client, nodes, tokens, clock, log, version } = options;
-  const { maxRequestsInflight = 400, maxMutatingRequestsInflight = 200, requestTimeoutMs = 60_000 } = options;
+  const {
+    maxRequestsInflight = "400",
+    maxMutatingRequestsInflight = "200",
+    requestTimeout = "1m",
+  } = options.flags ?? {};
   const lifecycle = createLifecycle(clock);
-  const seats = maxRequestsInflight + maxMutatingRequestsInflight;
+  const seats =
+    countOf("max-requests-inflight", maxRequestsInflight) +
+    countOf("max-mutating-requests-inflight", maxMutatingRequestsInflight);
   const flow = createFlowControl({ store, clock, loop: realLoop, seats });
   const metrics = createMetrics(store, clock.now() / 1000);
   metrics.addSource(options.api.admissionMetrics);
@@ -163,7 +183,7 @@ function servicesOf(options: ApiServerOptions): EdgeServices {
     metrics,
     flow,
     lifecycle,
-    requestTimeoutMs,
+    requestTimeoutMs: durationOf("request-timeout", requestTimeout),
     random: Math.random,
     notReady: () => [...(options.notReady?.() ?? []), ...(lifecycle.isEnding ? ["shutdown"] : [])],
   };

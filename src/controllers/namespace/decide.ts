@@ -32,15 +32,28 @@ export function nextDeletions(contents: readonly Content[]): readonly Content[] 
 
 const resourceName = ({ group, plural }: AnyKind) => (group ? `${plural}.${group}` : plural);
 
-/** Conditions while contents are left (or none, for the last word). `errors` are those of this round's deletions. */
+/** What other API servers keep in the namespace after they were asked to delete it. */
+export interface ContentElsewhere {
+  /** `plural.group` → number of objects. */
+  readonly remaining: ReadonlyMap<string, number>;
+  /** Group versions that cannot be asked now. */
+  readonly undiscovered: readonly string[];
+  readonly errors: readonly string[];
+}
+
+/** Conditions while contents are left (or none, for the last word). `failures` are those of this round's deletions. */
 export function namespaceConditions(
   namespace: Namespace,
   contents: readonly Content[],
-  errors: readonly string[],
+  elsewhere: ContentElsewhere,
+  failures: readonly string[],
   now: number,
 ): NamespaceCondition[] {
+  const errors = [...failures, ...elsewhere.errors];
+  const { undiscovered } = elsewhere;
   const remaining = contents.filter(({ objects }) => objects.length > 0);
   const counts = remaining.map(({ kind, objects }) => `${resourceName(kind)} has ${objects.length} resource instances`);
+  for (const [resource, count] of elsewhere.remaining) counts.push(`${resource} has ${count} resource instances`);
   const held = new Map<string, number>();
   for (const { metadata } of remaining.flatMap(({ objects }) => objects)) {
     for (const finalizer of metadata.finalizers ?? []) held.set(finalizer, (held.get(finalizer) ?? 0) + 1);
@@ -50,9 +63,12 @@ export function namespaceConditions(
     [
       [
         "NamespaceDeletionDiscoveryFailure",
-        false,
+        undiscovered.length > 0,
         ["DiscoveryFailed", "ResourcesDiscovered"],
-        ["", "All resources successfully discovered"],
+        [
+          `Discovery failed for some groups, ${undiscovered.length} failing: unable to retrieve the complete list of server APIs: ${undiscovered.map((name) => `${name}: stale GroupVersion discovery: ${name}`).join(", ")}`,
+          "All resources successfully discovered",
+        ],
       ],
       [
         "NamespaceDeletionGroupVersionParsingFailure",
@@ -71,7 +87,7 @@ export function namespaceConditions(
       ],
       [
         "NamespaceContentRemaining",
-        remaining.length > 0,
+        counts.length > 0,
         ["SomeResourcesRemain", "ContentRemoved"],
         [`Some resources are remaining: ${counts.sort().join(", ")}`, "All content successfully removed"],
       ],

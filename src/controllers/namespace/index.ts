@@ -10,13 +10,28 @@ import type { Caches } from "../framework/controller.ts";
 import { Performer } from "../framework/perform.ts";
 import type { Environment } from "../framework/run.ts";
 import { statusUpdate } from "../common/status.ts";
-import { isLeaving, namespaceConditions, namespaceFinalizer, nextDeletions, type Content } from "./decide.ts";
+import {
+  isLeaving,
+  namespaceConditions,
+  namespaceFinalizer,
+  nextDeletions,
+  type Content,
+  type ContentElsewhere,
+} from "./decide.ts";
+
+export interface NamespaceOptions extends Environment {
+  readonly kinds: KindRegistry;
+  /** Has other API servers delete what they keep in a namespace; absent when there are none. */
+  readonly emptyElsewhere?: (namespace: string) => Promise<ContentElsewhere>;
+}
+
+const nothing: ContentElsewhere = { remaining: new Map(), undiscovered: [], errors: [] };
+/** Other servers tell nobody when something has gone. */
+const retryMs = 5000;
 
 /** Runs until the signal aborts; resolves when it watches all kinds. */
-export async function runNamespaceController(
-  environment: Environment & { readonly kinds: KindRegistry },
-): Promise<void> {
-  const { client, clock, kinds, signal } = environment;
+export async function runNamespaceController(environment: NamespaceOptions): Promise<void> {
+  const { client, clock, kinds, signal, emptyElsewhere = async () => nothing } = environment;
   const name = "namespace-controller";
   const log = environment.log.child({ controller: name });
   const namespaces = client.cache(Namespace);
@@ -61,10 +76,12 @@ export async function runNamespaceController(
       for (const content of round) errors.push(...(await deleteContents(content)));
       contents = await contentsOf(key);
     }
-    const conditions = namespaceConditions(namespace, contents, errors, clock.now());
-    if (contents.length > 0) {
+    const elsewhere = await emptyElsewhere(key);
+    const conditions = namespaceConditions(namespace, contents, elsewhere, errors, clock.now());
+    const isElsewhere = elsewhere.remaining.size + elsewhere.undiscovered.length + elsewhere.errors.length > 0;
+    if (contents.length > 0 || isElsewhere) {
       await performer.perform(statusUpdate(Namespace, namespace, { ...namespace.status, conditions }));
-      return errors.length > 0 ? 5000 : undefined;
+      return errors.length > 0 || isElsewhere ? retryMs : undefined;
     }
     const finalizers = (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== namespaceFinalizer);
     await client.createSubresource(Namespace, { name: key }, "finalize", {
