@@ -100,7 +100,7 @@ function member(holder: unknown, key: unknown): unknown {
     return holder[index];
   }
   if (isMap(holder)) return entryOf(holder, key);
-  if (holder instanceof Constructed) return holder.fields[key as string];
+  if (holder instanceof Constructed) return entryOf(holder.fields, key);
   return fail("no such overload");
 }
 
@@ -149,7 +149,8 @@ function construct(node: Struct, of: (node: Node) => Evaluate): Evaluate {
   const entries = node.entries.map(({ field, value, optional }) => ({ field, run: of(value), optional }));
   return (frame) => {
     spend(costs.struct);
-    const fields: Record<string, unknown> = {};
+    // Names such as __proto__ are names like others.
+    const fields = Object.create(null) as Record<string, unknown>;
     for (const { field, run, optional } of entries) {
       const value = run(frame);
       if (!optional) fields[field] = value;

@@ -104,7 +104,7 @@ export function entryOf(map: MapValue, key: unknown): unknown {
 }
 
 export const keysOf = (map: MapValue): unknown[] => (map instanceof Map ? [...map.keys()] : Object.keys(map));
-export const sizeOfMap = (map: MapValue): number => (map instanceof Map ? map.size : Object.keys(map).length);
+const sizeOfMap = (map: MapValue): number => (map instanceof Map ? map.size : Object.keys(map).length);
 
 /** Makes a Map whose keys compare as CEL's do. */
 export function mapValue(entries: Iterable<readonly [unknown, unknown]>): Map<unknown, unknown> {

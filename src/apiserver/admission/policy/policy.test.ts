@@ -169,6 +169,34 @@ describe("ValidatingAdmissionPolicy", () => {
     assert.match(await said(configMap("special")), /'names'/);
   });
 
+  test("with matchPolicy Equivalent a policy sees the version that it asks for", async () => {
+    const server = await policyApi();
+    const constraints = {
+      resourceRules: [
+        { ...rules(["horizontalpodautoscalers"], ["autoscaling"]).resourceRules[0], apiVersions: ["v1"] },
+      ],
+    };
+    const validations = [
+      {
+        expression:
+          "object.spec.targetCPUUtilizationPercentage > 50 && request.kind.version == 'v1' && request.requestKind.version == 'v2'",
+      },
+    ];
+    await policy(server, "hpa", { matchConstraints: constraints, validations });
+    const autoscaler = (averageUtilization: number) => ({
+      apiVersion: "autoscaling/v2",
+      kind: "HorizontalPodAutoscaler",
+      metadata: { name: "web" },
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "web" },
+        maxReplicas: 3,
+        metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization } } }],
+      },
+    });
+    assert.match((await refused(server.create(autoscaler(10)))).message!, /failed expression: object.spec.targetCPU/);
+    await server.create(autoscaler(60));
+  });
+
   test("an expression that fails counts as the failure policy says", async () => {
     const server = await policyApi();
     await policy(server, "ignored", { failurePolicy: "Ignore", validations: [{ expression: "object.nope == 1" }] });

@@ -36,7 +36,7 @@ function kindsNamed({ matchConstraints }: ValidatingAdmissionPolicySpec, kinds: 
 }
 
 /** What would not compile if the objects had the types of the kinds that the rules name, by field. */
-export function expressionWarnings(spec: ValidatingAdmissionPolicySpec, kinds: KindRegistry): ExpressionWarning[] {
+function expressionWarnings(spec: ValidatingAdmissionPolicySpec, kinds: KindRegistry): ExpressionWarning[] {
   const { paramKind } = spec;
   const paramType = paramKind && kinds.byApiVersion(paramKind.apiVersion!, paramKind.kind!);
   const params = (paramType && celTypeOf(paramType)) ?? types.dyn;
