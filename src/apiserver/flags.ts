@@ -15,6 +15,10 @@ export interface ApiServerFlags {
   readonly auditLogMaxbackup?: string;
   readonly auditWebhookConfigFile?: string;
   readonly encryptionProviderConfig?: string;
+  readonly maxRequestsInflight?: string;
+  readonly maxMutatingRequestsInflight?: string;
+  readonly requestTimeout?: string;
+  readonly shutdownDelayDuration?: string;
 }
 
 interface FlagRow {
@@ -59,5 +63,21 @@ export const apiServerFlags: Readonly<Record<keyof ApiServerFlags, FlagRow>> = {
   encryptionProviderConfig: {
     flag: "--encryption-provider-config <file>",
     description: "EncryptionConfiguration in place of the default encryption of Secrets",
+  },
+  maxRequestsInflight: {
+    flag: "--max-requests-inflight <number>",
+    description: "requests that run at once, shared out by priority levels (default 400)",
+  },
+  maxMutatingRequestsInflight: {
+    flag: "--max-mutating-requests-inflight <number>",
+    description: "added to the above (default 200)",
+  },
+  requestTimeout: {
+    flag: "--request-timeout <duration>",
+    description: "time limit of requests other than watches and streams (default 1m0s)",
+  },
+  shutdownDelayDuration: {
+    flag: "--shutdown-delay-duration <duration>",
+    description: "how long requests are still taken once the server ends and /readyz fails (default 0s)",
   },
 };
