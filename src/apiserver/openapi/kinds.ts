@@ -38,6 +38,7 @@ export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flav
   };
   const definition = store.get(key)?.object as StoredDefinition | undefined;
   const declared = definition?.spec?.versions?.find(({ name }) => name === kind.version)?.schema?.openAPIV3Schema ?? {};
+  const isOpen = definition?.spec?.preserveUnknownFields || declared["x-kubernetes-preserve-unknown-fields"] === true;
   const structural = flavor.version === 3 ? declared : (withoutV3Parts(declared) as Schema);
   const name = kindDefinitionName(kind);
   const gvk = { group: kind.group, version: kind.version, kind: kind.kind };
@@ -46,17 +47,20 @@ export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flav
     kind: { type: "string", description: `Always ${kind.kind}.` },
   };
   const reference = (target: string) => ({ $ref: `${flavor.prefix}${target}` });
+  // Clients of v2 refuse fields beyond those named, so an object that may have any names none.
+  const contents =
+    isOpen && flavor.version === 2
+      ? {}
+      : {
+          ...structural,
+          properties: {
+            ...(structural.properties as Schema | undefined),
+            ...common,
+            metadata: flavor.version === 3 ? { allOf: [reference(objectMeta)] } : reference(objectMeta),
+          },
+        };
   return {
-    [name]: {
-      ...structural,
-      type: "object",
-      properties: {
-        ...(structural.properties as Schema | undefined),
-        ...common,
-        metadata: flavor.version === 3 ? { allOf: [reference(objectMeta)] } : reference(objectMeta),
-      },
-      "x-kubernetes-group-version-kind": [gvk],
-    },
+    [name]: { ...contents, type: "object", "x-kubernetes-group-version-kind": [gvk] },
     [`${name}List`]: {
       description: `List of ${kind.plural}.`,
       type: "object",

@@ -48,6 +48,7 @@ function wantedObject(
 /** The namespace controller says that a namespace is empty by taking its finalizer away. */
 export const finalize = replacing<Namespace>((wanted, old) => ({
   ...old,
+  metadata: wanted.metadata!,
   spec: { ...old.spec, finalizers: wanted.spec?.finalizers ?? [] },
 }));
 
@@ -81,7 +82,7 @@ function resized(pod: Pod, before: readonly Container[], after: readonly Contain
   });
 }
 
-/** Only conditions change, and each keeps the time of its last change. */
+/** Only conditions and metadata change, and each condition keeps the time of its last change. */
 export const approve = replacing<CertificateSigningRequest>((wanted, old, core) => {
   const now = formatTime(core.clock.now());
   const before = old.status?.conditions ?? [];
@@ -98,5 +99,5 @@ export const approve = replacing<CertificateSigningRequest>((wanted, old, core) 
       lastTransitionTime,
     };
   });
-  return { ...old, status: { ...old.status, conditions } };
+  return { ...old, metadata: wanted.metadata!, status: { ...old.status, conditions } };
 });

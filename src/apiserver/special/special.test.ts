@@ -155,12 +155,13 @@ test("a certificate request carries its maker and takes approval only from who m
       target,
       "approval",
       "PUT",
-      { ...structuredClone(made), status: { conditions } },
+      { ...structuredClone(made), metadata: { ...made.metadata, annotations: { a: "b" } }, status: { conditions } },
       { parameters: {} },
     );
   await assert.rejects(approve(asUser(jane)), (e) => isReason(e, "Forbidden"));
   const approved = (await approve(admin)) as KubeObject as CertificateSigningRequest;
   assert.ok(approved.status?.conditions?.[0]?.lastTransitionTime);
+  assert.deepEqual(approved.metadata?.annotations, { a: "b" });
 });
 
 test("without a token issuer no token is issued, and unknown subresources are not found", async () => {

@@ -59,9 +59,9 @@ export async function callWebhook(call: WebhookCall): Promise<unknown> {
 
 /** The URL as messages show it: Services by their DNS names. */
 function shownUrl({ url, service }: ClientConfig, search: string): URL {
-  const { namespace, name, path = "/", port = 443 } = service ?? { namespace: "", name: "" };
+  const { namespace, name, path, port = 443 } = service ?? { namespace: "", name: "" };
   // The default port is part of the name of a Service, and URL would drop it.
-  const shown = new URL(url ?? `https://${name}.${namespace}.svc:${port}${path}`);
+  const shown = new URL(url ?? `https://${name}.${namespace}.svc:${port}${path || "/"}`);
   shown.search = search;
   if (!service || port !== 443) return shown;
   return { ...shown, search: shown.search, href: shown.href.replace(".svc/", ".svc:443/") };
@@ -152,7 +152,7 @@ function addressOf(store: WebhookCall["store"], { url, service }: ClientConfig):
     const parsed = new URL(url!);
     return { url: parsed, servername: parsed.hostname.replace(/^\[(.*)\]$/, "$1") };
   }
-  const { namespace, name, path = "/", port = 443 } = service;
+  const { namespace, name, path, port = 443 } = service;
   const found = store.get({ collection: "/services", namespace, name })?.object as Service | undefined;
   if (!found) throw new Error(`service ${JSON.stringify(name)} not found`);
   const slices = store
@@ -162,5 +162,5 @@ function addressOf(store: WebhookCall["store"], { url, service }: ClientConfig):
   pick = (pick + goldenRatio) % 1;
   const target = serviceTarget(found, slices, { scheme: "https", port: String(port), pick });
   const host = target.host.includes(":") ? `[${target.host}]` : target.host;
-  return { url: new URL(path, `https://${host}:${target.port}`), servername: `${name}.${namespace}.svc` };
+  return { url: new URL(path || "/", `https://${host}:${target.port}`), servername: `${name}.${namespace}.svc` };
 }

@@ -50,9 +50,9 @@ function urlErrors(text: string, at: string): Errors {
 }
 
 function servicePathErrors(text: string, at: string): Errors {
+  if (text === "" || text === "/") return [];
   if (!text.startsWith("/")) return [invalidValue(at, text, "must start with a '/'")];
   const segments = (text.endsWith("/") ? text.slice(1, -1) : text.slice(1)).split("/");
-  if (text === "/") return [];
   return segments.flatMap((segment, i) =>
     segment === ""
       ? [invalidValue(at, text, `segment[${i}] may not be empty`)]
