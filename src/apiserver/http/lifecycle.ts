@@ -39,7 +39,7 @@ export function createLifecycle(clock: Clock): Lifecycle {
       isEnding = true;
       if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve, true));
       isClosed = true;
-      for (const callback of [...closing]) callback();
+      for (const callback of closing) callback();
       if (running === 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       idle = resolve;
