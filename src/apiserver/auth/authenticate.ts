@@ -105,8 +105,8 @@ export function tokenChain(authenticators: readonly TokenAuthenticator[]): Token
           if (!found) continue;
           const { user } = found;
           if (!audiences || found.audiences.some((one) => audiences.includes(one))) {
-            const groups = user.groups.includes(authenticated) ? user.groups : [...user.groups, authenticated];
-            return { user: { ...user, groups }, audiences: found.audiences };
+            if (user.groups.includes(authenticated)) return found;
+            return { user: { ...user, groups: [...user.groups, authenticated] }, audiences: found.audiences };
           }
           const [theirs, wanted] = [found.audiences, audiences].map((list) => JSON.stringify(list));
           reasons.push(`token audiences ${theirs} is invalid for the target audiences ${wanted}`);

@@ -78,6 +78,8 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
   // Tried whatever name the token gives, as earlier versions named keys differently.
   const nameless = keys.map(({ key, algorithms: good }) => ({ key, algorithms: good }));
   const verified = new Map<string, Claims | LegacyClaims>();
+  // One object per token, so that what others keep about a user is found again.
+  const users = new WeakMap<Claims, UserInfo>();
 
   const signed = (claims: object) => {
     const text = `${header}.${base64url(claims)}`;
@@ -144,7 +146,9 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
       const current = claims as Claims;
       checkTimes(current, clock.now() / 1000);
       checkBindings(current, store, clock.now());
-      return { user: userOf(current), audiences: current.aud };
+      let user = users.get(current);
+      if (!user) users.set(current, (user = userOf(current)));
+      return { user, audiences: current.aud };
     },
   };
 }

@@ -5,6 +5,9 @@ import type { EdgeServices } from "./services.ts";
 
 const kubernetesVersion = { major: "1", minor: "36", patch: "0" };
 
+/** Keys change seldom, and old ones stay good for long. */
+const keysCached = { "cache-control": "public, max-age=3600" };
+
 type PathHandler = (services: EdgeServices, request: EdgeRequest) => EdgeResponse;
 
 const rows: Readonly<Record<string, PathHandler>> = {
@@ -14,17 +17,19 @@ const rows: Readonly<Record<string, PathHandler>> = {
     headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
     body: metrics.render(),
   }),
-  "/.well-known/openid-configuration": ({ tokens }) =>
-    jsonResponse({
+  "/.well-known/openid-configuration": ({ tokens }) => ({
+    ...jsonResponse({
       issuer: tokens.issuer,
       jwks_uri: `${tokens.issuer}/openid/v1/jwks`,
       response_types_supported: ["id_token"],
       subject_types_supported: ["public"],
       id_token_signing_alg_values_supported: ["ES256"],
     }),
+    headers: { "content-type": "application/json", ...keysCached },
+  }),
   "/openid/v1/jwks": ({ tokens }) => ({
     ...jsonResponse(tokens.keys()),
-    headers: { "content-type": "application/jwk-set+json" },
+    headers: { "content-type": "application/jwk-set+json", ...keysCached },
   }),
 };
 
