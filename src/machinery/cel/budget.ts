@@ -15,7 +15,8 @@ let left = stepsPerCall;
 /** Counts work within `withBudget`; throws BudgetError. */
 export function spend(steps: number): void {
   left -= steps;
-  if (left < 0) throw new BudgetError();
+  // Written so that what is no number ends it too.
+  if (!(left >= 0)) throw new BudgetError();
 }
 
 /** Runs something with at most so many steps; says how many it took. Throws BudgetError and what `run` throws. */

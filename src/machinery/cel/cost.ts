@@ -1,7 +1,7 @@
 // What operations cost, by the sizes of what they work on: counted while an expression runs, and estimated beforehand
 // from the bounds in a schema. Follows cel-go interpreter/runtimecost.go, checker/cost.go and kubernetes v1.36
 // apiserver/pkg/cel/library/cost.go.
-import type { FoldName, Node } from "./ast.ts";
+import type { Call, FoldName, Node } from "./ast.ts";
 import type { Type } from "./type.ts";
 import { sizeOf } from "./value.ts";
 
@@ -40,8 +40,14 @@ const callCosts: ReadonlyMap<string, CallCost> = new Map([
   ["check", () => 350_000],
 ]);
 
-/** The price of a call by name; 1 where it does not depend on sizes. */
-export const costOf = (name: string): CallCost | undefined => callCosts.get(name);
+/** Values of these have no size. */
+const fixed = new Set(["bool", "int", "uint", "double", "timestamp", "duration", "null", "type"]);
+
+/** The price of a call by the sizes of its arguments; undefined where it is 1 whatever they are. */
+export function costOf({ name, qualified }: Call, args: readonly Node[]): CallCost | undefined {
+  if (args.every(({ type }) => fixed.has(type!.kind))) return undefined;
+  return (qualified === undefined ? undefined : callCosts.get(qualified)) ?? callCosts.get(name);
+}
 
 export const costs = { read: 1, list: 10, map: 30, struct: 40 } as const;
 
@@ -105,11 +111,7 @@ function estimate(node: Node): Estimate {
       return { cost: range.cost + once + times(range.size, each), size: isScalar ? 1 : range.size };
     }
     default:
-      return estimateCall(
-        node.name,
-        node.target && !node.qualified ? [node.target, ...node.args] : node.args,
-        node.type!,
-      );
+      return estimateCall(node, node.target && !node.qualified ? [node.target, ...node.args] : node.args);
   }
 }
 
@@ -118,7 +120,9 @@ const shortening = new Set(
   "lowerAscii upperAscii substring trim find findAll split reverse slice distinct sort string bytes".split(" "),
 );
 
-function estimateCall(name: string, args: readonly Node[], type: Type): Estimate {
+function estimateCall(node: Call, args: readonly Node[]): Estimate {
+  const { name } = node;
+  const type = node.type!;
   const parts = args.map(estimate);
   const sizes = parts.map(({ size }) => size);
   const sum = parts.reduce((all, { cost }) => all + cost, 0);
@@ -142,7 +146,7 @@ function estimateCall(name: string, args: readonly Node[], type: Type): Estimate
         size: second === 0 ? times(first + 1, third + 1) : times(first, Math.max(1, third)),
       };
     default: {
-      const price = costOf(name)?.(sizes) ?? 1;
+      const price = costOf(node, args)?.(sizes) ?? 1;
       const isShortened = shortening.has(name) && unbounded.has(type.kind) && Number.isFinite(first);
       return { cost: sum + price, size: isShortened ? first : sizeOfType(type) };
     }

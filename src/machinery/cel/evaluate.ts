@@ -268,7 +268,7 @@ function call(node: Call, of: (node: Node) => Evaluate): Evaluate {
 function plainCall(node: Call, nodes: readonly Node[], args: readonly Evaluate[]): Evaluate {
   const fitting = node.overloads!;
   const loose = fitting.length > 1 || nodes.some(({ type }) => isLoose(type!));
-  const price = costOf(node.qualified ?? node.name);
+  const price = costOf(node, nodes);
   const adopt = fitting.some(({ gives }) => gives === "element") ? adopterOf(node.type!) : undefined;
   const { setKeys } = nodes[0]?.type ?? {};
   return (frame) => {

@@ -267,6 +267,7 @@ function registerLists(environment: Environment): void {
     return list.filter((item, i) => list.findIndex((other) => celEqual(item, other)) === i);
   });
   environment.registerFunction("lists.range(int): list<int>", (count: bigint) => {
+    if (count < 0n) fail(`range size ${count} is negative`);
     spend(Number(count));
     return Array.from({ length: Number(count) }, (_, i) => BigInt(i));
   });

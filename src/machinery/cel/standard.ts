@@ -143,7 +143,9 @@ function registerConversions(environment: Environment): void {
   });
   environment.registerFunction("bytes(string): bytes", (text: string) => Buffer.from(text));
   const parseInteger = (text: string) =>
-    /^[-+]?\d+$/.test(text) ? BigInt(text) : fail(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    /^[-+]?\d{1,20}$/.test(text)
+      ? BigInt(text)
+      : fail(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   const truncated = (value: number) => (Number.isFinite(value) ? BigInt(Math.trunc(value)) : fail("integer overflow"));
   environment.registerFunction("int(string): int", (text: string) => int64(parseInteger(text)));
   environment.registerFunction("int(double): int", (value: number) => int64(truncated(value)));

@@ -46,9 +46,13 @@ const unitNanos: Readonly<Record<string, bigint>> = {
   h: 3600n * billion,
 };
 
+/** Longer texts are no numbers, durations or versions, and would take long to be found out. */
+export const maxScalarText = 256;
+
 /** Reads `-1h30m`; undefined when it is no duration. */
 export function parseDuration(text: string): Duration | undefined {
-  if (!/^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)$/.test(text)) return undefined;
+  if (text.length > maxScalarText || !/^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)$/.test(text))
+    return undefined;
   let nanos = 0n;
   for (const [, whole = "", fraction = "", unit] of text.matchAll(/(\d*)\.?(\d*)(ns|us|µs|ms|s|m|h)/g)) {
     const scale = unitNanos[unit!]!;

@@ -4,7 +4,7 @@ import { BlockList, isIP } from "node:net";
 import { parseCidr } from "../names.ts";
 import { parseQuantity } from "../quantity.ts";
 import type { Environment } from "./environment.ts";
-import { fail } from "./value.ts";
+import { fail, maxScalarText } from "./value.ts";
 
 export function registerValues(environment: Environment): void {
   registerQuantity(environment);
@@ -25,6 +25,7 @@ class Quantity {
     return String(this.nanos);
   }
   static parse(text: string): Quantity {
+    if (text.length > maxScalarText) throw new Error("unable to parse quantity");
     return new Quantity(parseQuantity(text).nanos);
   }
 }
@@ -247,7 +248,7 @@ class Semver {
   readonly numbers: readonly [bigint, bigint, bigint];
   readonly prerelease: readonly string[];
   constructor(text: string) {
-    const match = semverText.exec(text);
+    const match = text.length > maxScalarText ? null : semverText.exec(text);
     if (!match) throw new Error(`Invalid semantic version ${JSON.stringify(text)}`);
     this.numbers = [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)];
     this.prerelease = match[4]?.split(".") ?? [];
