@@ -2,15 +2,8 @@
 // trusts the sender: size and depth are bounded, and each failure is a Status.
 import type { Readable } from "node:stream";
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
-import {
-  badRequest,
-  requestEntityTooLarge,
-  StatusError,
-  tooManyRequests,
-  unsupportedMediaType,
-} from "../../machinery/errors.ts";
+import { badRequest, requestEntityTooLarge, tooManyRequests, unsupportedMediaType } from "../../machinery/errors.ts";
 import type { EdgeRequest } from "./exchange.ts";
-
 import { parseInThread } from "./yaml.ts";
 
 /** Upstream's limit for request bodies. */
@@ -54,25 +47,33 @@ export function releaseBody(stream: Readable): void {
 export const readBody = (stream: Readable, declaredLength?: string): Promise<Buffer> =>
   held.get(stream)?.bytes ?? collect(stream, declaredLength);
 
-async function collect(stream: Readable, declaredLength?: string, onBytes?: (bytes: number) => void): Promise<Buffer> {
-  if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) throw tooLarge();
+/** By events: iterating over a stream costs more than many a body takes to decode. */
+function collect(stream: Readable, declaredLength?: string, onBytes?: (bytes: number) => void): Promise<Buffer> {
+  if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) return Promise.reject(tooLarge());
+  if (stream.destroyed) return Promise.reject(unreadable("the connection was closed"));
+  if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
   const chunks: Buffer[] = [];
   let size = 0;
-  // The stream must outlive a refusal: the answer goes out on the same one.
-  try {
-    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      stream.off("data", take).off("end", end).off("error", fail).off("close", close);
+      act();
+    };
+    const take = (chunk: Buffer) => {
       size += chunk.length;
       onBytes?.(chunk.length);
-      if (size > maxBodyBytes) throw tooLarge();
       chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof StatusError) throw error;
-    throw badRequest(`the body could not be read: ${(error as Error).message}`);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+      // The stream outlives a refusal, as the answer goes out on the same one; what still comes is dropped.
+      if (size > maxBodyBytes) settle(() => reject(tooLarge()));
+    };
+    const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
+    const fail = (error: Error) => settle(() => reject(unreadable(error.message)));
+    const close = () => settle(() => reject(unreadable("the connection was closed")));
+    stream.on("data", take).on("end", end).on("error", fail).on("close", close);
+  });
 }
 
+const unreadable = (why: string) => badRequest(`the body could not be read: ${why}`);
 const tooLarge = () => requestEntityTooLarge(`Request entity too large: limit is ${maxBodyBytes}`);
 
 export interface DecodedBody {

@@ -1,9 +1,10 @@
 // Paths, queries, bodies and Accept headers: the pure parts of the edge.
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StatusError } from "../../machinery/errors.ts";
-import { decodeJson, decodeYaml } from "./body.ts";
+import { decodeJson, decodeYaml, readBody } from "./body.ts";
 import { parseYaml } from "./yaml-worker.ts";
 import { compareVersions } from "./discovery.ts";
 import { negotiate } from "./negotiate.ts";
@@ -127,6 +128,21 @@ test("no body crashes the decoders", async () => {
     await assert.rejects(decodeYaml(Buffer.from(body)), isRefused);
   }
   assert.throws(() => decodeJson(Buffer.from("[".repeat(2000) + "]".repeat(2000))), isRefused);
+});
+
+test("a body is read to its end, its bound or the end of its connection", async () => {
+  const of = (...chunks: Buffer[]) => Readable.from(chunks);
+  assert.equal((await readBody(of())).length, 0);
+  assert.equal((await readBody(of(Buffer.from("a"), Buffer.from("b")))).toString(), "ab");
+  const isTooLarge = (error: unknown) => error instanceof StatusError && error.code === 413;
+  await assert.rejects(readBody(of(Buffer.alloc(2 << 20), Buffer.alloc(2 << 20))), isTooLarge);
+  await assert.rejects(readBody(of(), String(4 << 20)), isTooLarge);
+  const broken = new Readable({ read() {} });
+  const reading = readBody(broken);
+  broken.push("a");
+  broken.destroy();
+  await assert.rejects(reading, /could not be read/);
+  await assert.rejects(readBody(broken), /could not be read/);
 });
 
 test("texts of many senders are parsed one by one, also after one that was refused", async () => {
