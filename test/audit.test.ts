@@ -10,12 +10,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json, text } from "node:stream/consumers";
 import type { Auditor } from "../src/apiserver/audit/auditor.ts";
+import { webhookSink } from "../src/apiserver/audit/webhook.ts";
 import { configuredAudit } from "../src/apiserver/audit/configured.ts";
 import { ensurePki, type Pki } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
+import { webhookConnection } from "../src/client/kubeconfig.ts";
 import { testApi } from "../src/apiserver/testing.ts";
-import { realClock } from "../src/machinery/clock.ts";
+import { realClock, type Clock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { selfSigned } from "./certificates.ts";
 import { eventually } from "./harness.ts";
@@ -40,6 +42,8 @@ describe("the audit log", () => {
   const file = join(dir, "audit.log");
   const stop = new AbortController();
   const received: Event[] = [];
+  /** How often the webhook says no from now on. */
+  let refusals = 0;
   let api: ApiServer;
   let audit: Auditor;
   let pki: Pki;
@@ -89,7 +93,10 @@ describe("the audit log", () => {
     const pair = await selfSigned("localhost");
     webhook = createServer({ cert: pair.certPem, key: pair.keyPem }, (request, response) => {
       void json(request).then((list) => {
-        received.push(list);
+        if (refusals > 0) {
+          refusals--;
+          response.statusCode = 503;
+        } else received.push(list);
         response.end();
       });
     });
@@ -258,14 +265,34 @@ describe("the audit log", () => {
     assert.ok(!/^apiserver_audit_error_total\{/m.test(metrics));
   });
 
+  test("a webhook that refuses is asked again, and what it never takes is counted as lost", async () => {
+    const connection = await webhookConnection(join(dir, "webhook"));
+    // Pauses pass at once.
+    const hasty: Clock = { now: () => Date.now(), after: (_, callback) => (setImmediate(callback), () => {}) };
+    let lost = 0;
+    refusals = 2;
+    const sink = () => webhookSink({ connection, clock: hasty, lost: (count) => (lost += count) });
+    const first = sink();
+    first.push('{"auditID":"refused twice"}');
+    await eventually("it is taken", () => received.some(({ items }) => items[0].auditID === "refused twice"));
+    await first.close();
+    assert.equal(lost, 0);
+    refusals = Infinity;
+    const second = sink();
+    second.push('{"auditID":"never taken"}');
+    await eventually("it is given up", () => lost === 1);
+    await second.close();
+    refusals = 0;
+  });
+
   test("at the end everything is delivered, to the webhook as well", async () => {
     await ask("/version", { headers: { "audit-id": "the-last" } });
     await audit.close();
     assert.ok(told().some(({ auditID }) => auditID === "the-last"));
-    const [list] = received;
+    const list = received.at(-1);
     assert.deepEqual([list.kind, list.apiVersion], ["EventList", "audit.k8s.io/v1"]);
     assert.deepEqual(
-      received.flatMap(({ items }) => items),
+      received.flatMap(({ items }) => items).filter(({ kind }) => kind === "Event"),
       told(),
     );
   });

@@ -16,20 +16,21 @@ export interface WebhookSinkOptions extends Pick<BufferOptions, "lost"> {
 const timeoutMs = 30_000;
 const attempts = 5;
 const firstPauseMs = 10_000;
+const lastWordMs = 5000;
 
 export function webhookSink({ connection, clock, lost }: WebhookSinkOptions): AuditSink {
   const pass = throttle(clock, { perSecond: 10, burst: 15 });
-  let closing = false;
+  const closing = new AbortController();
+  const over = new AbortController();
   const deliver = async (lines: readonly string[]) => {
     const body = `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[${lines.join(",")}]}`;
     await pass();
     for (let attempt = 1, pauseMs = firstPauseMs; ; attempt++, pauseMs *= 1.5) {
       try {
-        return await post(connection, body);
+        return await post(connection, body, AbortSignal.any([over.signal, AbortSignal.timeout(timeoutMs)]));
       } catch (error) {
-        // Whoever stops the server does not wait for a webhook that is gone.
-        if (attempt === attempts || closing) throw error;
-        await sleep(clock, pauseMs);
+        if (attempt === attempts || closing.signal.aborted) throw error;
+        await sleep(clock, pauseMs, closing.signal);
       }
     }
   };
@@ -45,15 +46,22 @@ export function webhookSink({ connection, clock, lost }: WebhookSinkOptions): Au
   });
   return {
     ...sink,
-    close() {
-      closing = true;
-      return sink.close();
+    // Whoever stops the server does not wait long for a webhook that is gone.
+    async close() {
+      closing.abort();
+      const cancel = clock.after(lastWordMs, () => over.abort());
+      await sink.close();
+      cancel();
     },
   };
 }
 
 /** What the webhook answers besides its status does not matter. */
-async function post({ server, serverName, caPem, credentials }: WebhookConnection, body: string): Promise<void> {
+async function post(
+  { server, serverName, caPem, credentials }: WebhookConnection,
+  body: string,
+  signal: AbortSignal,
+): Promise<void> {
   const url = new URL(server);
   const name = serverName ?? url.hostname.replace(/^\[(.*)\]$/, "$1");
   const sent = request(url, {
@@ -63,7 +71,7 @@ async function post({ server, serverName, caPem, credentials }: WebhookConnectio
       "content-length": Buffer.byteLength(body),
       ...(credentials && "token" in credentials ? { authorization: `Bearer ${credentials.token}` } : {}),
     },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal,
     // Addresses have no place in SNI; the certificate is checked against them all the same.
     ...(isIP(name) ? {} : { servername: name }),
     ...(caPem ? { ca: caPem } : {}),
