@@ -30,8 +30,14 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+let formatted = { second: Number.NaN, text: "" };
+
 /** RFC 3339 in whole seconds, the form of metav1.Time. */
-export const formatTime = (epochMs: number): string => `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+export function formatTime(epochMs: number): string {
+  const second = Math.floor(epochMs / 1000);
+  if (second !== formatted.second) formatted = { second, text: `${new Date(epochMs).toISOString().slice(0, 19)}Z` };
+  return formatted.text;
+}
 
 /** RFC 3339 with six decimals, the form of metav1.MicroTime. */
 export const formatMicroTime = (epochMs: number): string => `${new Date(epochMs).toISOString().slice(0, 23)}000Z`;

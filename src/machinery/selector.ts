@@ -228,7 +228,8 @@ function unescaped(value: string, text: string): string {
 /** Complaints about a map of labels at `at`. */
 export function labelErrors(labels: Labels, at: string): FieldError[] {
   const errors: FieldError[] = [];
-  for (const [key, value] of Object.entries(labels ?? {})) {
+  for (const key in labels) {
+    const value = labels[key]!;
     for (const complaint of qualifiedNameErrors(key)) errors.push(invalidValue(at, key, complaint));
     for (const complaint of labelValueErrors(value)) errors.push(invalidValue(at, value, complaint));
   }

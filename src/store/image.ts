@@ -8,6 +8,8 @@ const maxUnsorted = 2048;
 
 class Collection {
   readonly entries = new Map<string, StoredEntry>();
+  /** Newest version per id that is not committed yet; `entry` is undefined for a deletion. */
+  readonly pending = new Map<string, { readonly revision: number; readonly entry: StoredEntry | undefined }>();
   #sorted: readonly StoredEntry[] = [];
   #changed = new Set<string>();
 
@@ -70,13 +72,12 @@ function lowerBound(sorted: readonly StoredEntry[], id: string): number {
 
 /** The part of a sorted array that lies in a namespace. */
 export function inNamespace(sorted: readonly StoredEntry[], namespace: string): readonly StoredEntry[] {
+  if (sorted.length === 0) return sorted;
   return sorted.slice(lowerBound(sorted, `${namespace}\0`), lowerBound(sorted, `${namespace}\u0001`));
 }
 
 export class Image {
   readonly #collections = new Map<string, Collection>();
-  /** Newest version per key that is not committed yet; `entry` is undefined for a deletion. */
-  readonly #pending = new Map<string, { readonly revision: number; readonly entry: StoredEntry | undefined }>();
   #size = 0;
 
   get size(): number {
@@ -88,8 +89,11 @@ export class Image {
   }
 
   latest(key: StoreKey): StoredEntry | undefined {
-    const pending = this.#pending.get(keyText(key));
-    return pending ? pending.entry : this.get(key);
+    const collection = this.#collections.get(key.collection);
+    if (!collection) return undefined;
+    const id = idOf(key);
+    const pending = collection.pending.get(id);
+    return pending ? pending.entry : collection.entries.get(id);
   }
 
   collections(): string[] {
@@ -102,27 +106,32 @@ export class Image {
 
   /** Puts an event above the committed state. */
   stage(event: HistoryEvent): void {
-    const entry = event.type === "DELETED" ? undefined : event.entry;
-    this.#pending.set(keyText(event.entry.key), { revision: event.revision, entry });
+    const { entry, revision } = event;
+    const pending = { revision, entry: event.type === "DELETED" ? undefined : entry };
+    this.#collection(entry.key.collection).pending.set(entry.id, pending);
   }
 
   /** Forgets everything staged. */
   unstage(): void {
-    this.#pending.clear();
+    for (const { pending } of this.#collections.values()) pending.clear();
   }
 
   /** Makes an event part of the committed state. */
   apply({ type, entry, previous, revision }: HistoryEvent): void {
     previous?.supersede();
     const { key, id } = entry;
-    const collection = this.#collections.get(key.collection) ?? new Collection();
-    this.#collections.set(key.collection, collection);
+    const collection = this.#collection(key.collection);
     const before = collection.entries.size;
     if (type === "DELETED") collection.delete(id);
     else collection.set(entry);
     this.#size += collection.entries.size - before;
-    const pending = keyText(key);
-    if (this.#pending.get(pending)?.revision === revision) this.#pending.delete(pending);
+    if (collection.pending.get(id)?.revision === revision) collection.pending.delete(id);
+  }
+
+  #collection(name: string): Collection {
+    let collection = this.#collections.get(name);
+    if (!collection) this.#collections.set(name, (collection = new Collection()));
+    return collection;
   }
 
   *entries(): Generator<StoredEntry> {

@@ -1,6 +1,7 @@
 // Structural sharing keeps values and saves memory.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { KubeObject } from "../machinery/object.ts";
 import { shareWith, Siblings } from "./share.ts";
@@ -33,6 +34,23 @@ test("sharing never changes a value, nor the value that it shares with", () => {
       assert.equal(JSON.stringify(shareWith(structuredClone(a), a)), textA);
       assert.deepEqual(JSON.parse(JSON.stringify(shareWith(a, b))), JSON.parse(textA));
       assert.equal(JSON.stringify(b), textB);
+    }),
+  );
+});
+
+test("what shares a part with its model shares all equal parts", () => {
+  const parts = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.jsonValue());
+  const sum = fc.tuple(parts, parts).map(([a, b]) => ({ ...a, ...b }));
+  fc.assert(
+    fc.property(parts, sum, fc.boolean(), (model, next, inList) => {
+      const [own, other] = [{ ...model, ...next }, structuredClone(model)] as Record<string, unknown>[];
+      const shared = (inList ? shareWith([own, 1], [other, 2])[0] : shareWith(own, other)) as Record<string, unknown>;
+      assert.deepEqual(JSON.parse(JSON.stringify(shared)), JSON.parse(JSON.stringify(own)));
+      for (const key in other) {
+        if (typeof other[key] === "object" && isDeepStrictEqual(own![key], other[key])) {
+          assert.equal(shared[key], other[key]);
+        }
+      }
     }),
   );
 });

@@ -15,33 +15,55 @@ export function shareWith<T>(next: T, model: unknown): T {
 
 const isContainer = (value: unknown): value is object => typeof value === "object" && value !== null;
 
+// Both copy only what is clearly neither: most values are the model's, or nothing of them is.
+
 function shareArray(next: readonly unknown[], model: readonly unknown[]): readonly unknown[] {
+  let out: unknown[] | undefined;
   let equal = next.length === model.length;
-  let shared: unknown[] | undefined;
+  let own = true;
   for (let i = 0; i < next.length; i++) {
-    const item = shareWith(next[i], model[i]);
-    if (item !== model[i]) equal = false;
-    if (item !== next[i]) (shared ??= [...next])[i] = item;
+    const value = shareWith(next[i], model[i]);
+    if (value !== model[i] && equal) {
+      equal = false;
+      if (!own) out = [...model.slice(0, i), ...next.slice(i)];
+    }
+    if (value === next[i]) continue;
+    own = false;
+    if (!equal) (out ??= [...next])[i] = value;
   }
-  return equal ? model : (shared ?? next);
+  return equal ? model : (out ?? next);
 }
 
 function shareObject(next: Json, model: Json): Json {
+  let out: Record<string, unknown> | undefined;
   let equal = true;
-  let shared: Record<string, unknown> | undefined;
+  let own = true;
   let keys = 0;
   for (const key in next) {
     keys++;
-    const own = next[key];
     const other = model[key];
-    if (own === other) continue;
     // The name __proto__ is data here, and must neither be looked up nor assigned as anything else.
-    const value = key === "__proto__" ? own : shareWith(own, other);
-    if (value !== other) equal = false;
-    if (value !== own) (shared ??= { ...next })[key] = value;
+    const value = key === "__proto__" ? next[key] : shareWith(next[key], other);
+    if (value !== other && equal) {
+      equal = false;
+      if (!own) out = beginningOf(model, next, key);
+    }
+    if (value === next[key]) continue;
+    own = false;
+    if (!equal) (out ??= { ...next })[key] = value;
   }
   if (equal) for (const _ in model) keys--;
-  return equal && keys === 0 ? model : (shared ?? next);
+  return equal && keys === 0 ? model : own ? next : (out ?? beginningOf(model, next));
+}
+
+/** `next` with the parts before the key `end` taken from the model. */
+function beginningOf(model: Json, next: Json, end?: string): Record<string, unknown> {
+  const out: Record<string, unknown> = { ...next };
+  for (const key in next) {
+    if (key === end) break;
+    if (key !== "__proto__") out[key] = model[key];
+  }
+  return out;
 }
 
 /** What new objects look like: the last one of their controller or, without one, of their kind and namespace. Bounded. */

@@ -35,9 +35,12 @@ function keepPriority(pod: Pod, old: Pod): void {
 }
 
 function defaultClass(store: Store): PriorityClass | undefined {
-  const classes = store.list(collection).entries.map(({ object }) => object as PriorityClass);
-  const defaults = classes.filter(({ globalDefault }) => globalDefault);
-  return defaults.toSorted((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+  let lowest: PriorityClass | undefined;
+  for (const { object } of store.list(collection).entries) {
+    const one = object as PriorityClass;
+    if (one.globalDefault && (!lowest || (one.value ?? 0) < (lowest.value ?? 0))) lowest = one;
+  }
+  return lowest;
 }
 
 function setPriority(pod: Pod, name: string, store: Store): void {

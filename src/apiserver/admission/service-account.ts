@@ -2,7 +2,8 @@
 // Follows kubernetes v1.36 plugin/pkg/admission/serviceaccount.
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../kinds/generated/core.v1.ts";
 import { forbidden } from "../../machinery/errors.ts";
-import { stableHash } from "../../machinery/hash.ts";
+import { fnv32a } from "../../machinery/hash.ts";
+import { safeEncode } from "../../machinery/names.ts";
 import type { AdmissionPlugin } from "./chain.ts";
 import { rootCaConfigMap } from "./namespace-contents.ts";
 
@@ -52,7 +53,7 @@ function mountToken(spec: PodSpec): void {
 /** The same for all pods of an account, where it is not taken, so that pods of one controller are alike. */
 function tokenVolumeName(spec: PodSpec): string {
   for (let tries = 0; ; tries++) {
-    const hash = stableHash(spec.serviceAccountName, tries);
+    const hash = safeEncode(String(fnv32a(`${spec.serviceAccountName}${tries || ""}`)));
     const name = `${volumePrefix}${hash.slice(0, 5).padEnd(5, "x")}`;
     if (!spec.volumes?.some((volume) => volume.name === name)) return name;
   }

@@ -10,7 +10,7 @@ import {
   validatePodUpdate,
   validateResize,
 } from "./pod/validate-update.ts";
-import { podSpecWarnings } from "./pod/warnings.ts";
+import { podWarnings } from "./pod/warnings.ts";
 import { podDeletionGraceSeconds, preparePodForCreate } from "./pod/strategy.ts";
 
 export type Pod = core.Pod;
@@ -49,6 +49,6 @@ export const Pod = defineKind<core.Pod>({
     resize: validateResize,
   },
   validateStatusUpdate: validatePodStatusUpdate,
-  warnings: (pod) => podSpecWarnings(pod.spec, "spec"),
+  warnings: (pod) => podWarnings(pod.spec),
   deletionGraceSeconds: podDeletionGraceSeconds,
 });

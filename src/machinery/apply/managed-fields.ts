@@ -61,15 +61,14 @@ export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry
     [operation, time, manager, apiVersion, subresource].join("\0");
   return managers
     .toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
-    .map(({ manager, operation, apiVersion, time, fields, subresource }) => ({
-      manager,
-      operation,
-      apiVersion,
-      ...(time ? { time } : {}),
-      fieldsType: "FieldsV1",
-      fieldsV1: fields,
-      ...(subresource ? { subresource } : {}),
-    }));
+    .map(({ manager, operation, apiVersion, time, fields, subresource }) => {
+      const entry: ManagedFieldsEntry = { manager, operation, apiVersion };
+      if (time) entry.time = time;
+      entry.fieldsType = "FieldsV1";
+      entry.fieldsV1 = fields;
+      if (subresource) entry.subresource = subresource;
+      return entry;
+    });
 }
 
 /** Appliers are one by name; updaters are one per API version. */

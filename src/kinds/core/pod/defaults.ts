@@ -107,14 +107,10 @@ export function defaultPodSpec(spec: PodSpec): void {
     delete spec.serviceAccountName;
     delete spec.serviceAccount;
   }
-  for (const container of allContainers(spec)) defaultContainer(container);
+  for (const field of ["initContainers", "containers", "ephemeralContainers"] as const) {
+    for (const container of spec[field] ?? []) defaultContainer(container);
+  }
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
-}
-
-function* allContainers(spec: PodSpec): Generator<Container | EphemeralContainer> {
-  yield* spec.initContainers ?? [];
-  yield* spec.containers ?? [];
-  yield* spec.ephemeralContainers ?? [];
 }
 
 /** Fills the template of a workload. */

@@ -11,31 +11,33 @@ const oldNodeLabels: Readonly<Record<string, string>> = {
   "beta.kubernetes.io/instance-type": `deprecated since v1.17; use "node.kubernetes.io/instance-type" instead`,
 };
 
-function* containerWarnings(container: Container, at: string): Generator<string> {
+function containerWarnings(container: Container, at: string): string[] {
+  const out: string[] = [];
   const names = new Set<string>();
-  for (const [i, { name }] of (container.env ?? []).entries()) {
+  container.env?.forEach(({ name }, i) => {
     if (names.has(name)) {
-      yield `${path(at, "env", i)}: hides previous definition of "${name}", which may be dropped when using apply`;
+      out.push(`${path(at, "env", i)}: hides previous definition of "${name}", which may be dropped when using apply`);
     }
     names.add(name);
-  }
+  });
   for (const which of ["limits", "requests"] as const) {
     for (const name of ["memory", "ephemeral-storage"]) {
       const quantity = container.resources?.[which]?.[name];
       if (quantity !== undefined && parseQuantity(quantity).nanos % 1_000_000_000n !== 0n) {
         const where = `${path(at, "resources", which)}[${name}]`;
-        yield `${where}: fractional byte value "${quantity}" is invalid, must be an integer`;
+        out.push(`${where}: fractional byte value "${quantity}" is invalid, must be an integer`);
       }
     }
   }
   const ports = new Map<string, string>();
-  for (const [i, port] of (container.ports ?? []).entries()) {
+  container.ports?.forEach((port, i) => {
     const here = path(at, "ports", i);
     const key = `${port.containerPort}/${port.protocol}/${port.hostIP ?? ""}/${port.hostPort ?? 0}`;
     const first = ports.get(key);
-    if (first !== undefined) yield `${here}: duplicate port definition with ${first}`;
+    if (first !== undefined) out.push(`${here}: duplicate port definition with ${first}`);
     else ports.set(key, here);
-  }
+  });
+  return out;
 }
 
 /** Warnings about the spec of a pod or template at `at`. */
@@ -58,4 +60,14 @@ export function podSpecWarnings(spec: PodSpec | undefined, at: string): string[]
     out.push(`${where}: must be >= 0; negative values are invalid and will be treated as 1`);
   }
   return out;
+}
+
+const known = new WeakMap<PodSpec, readonly string[]>();
+
+/** The same for the spec of a pod about to be stored, which is one with that of many others and never written to again. */
+export function podWarnings(spec: PodSpec | undefined): readonly string[] {
+  if (!spec) return [];
+  let warnings = known.get(spec);
+  if (!warnings) known.set(spec, (warnings = podSpecWarnings(spec, "spec")));
+  return warnings;
 }
