@@ -40,12 +40,7 @@ async function certificateRequest(subject: string): Promise<{ keyPem: string; re
 describe("a node's credentials", () => {
   let plane: ControlPlane;
   let node: HttpsClient;
-  const create = (
-    client: HttpsClient,
-    kind: AnyKind,
-    metadata: object,
-    rest: object = {},
-  ) =>
+  const create = (client: HttpsClient, kind: AnyKind, metadata: object, rest: object = {}) =>
     // oxlint-disable-next-line typescript/no-explicit-any
     client.create(kind, { metadata, ...rest } as any);
 
@@ -138,7 +133,9 @@ describe("a node's credentials", () => {
       return () =>
         eventually("the certificate is issued", async () => {
           const { status } = await plane.admin.get(CertificateSigningRequest, name);
-          return status?.certificate ? { certPem: Buffer.from(status.certificate, "base64").toString(), keyPem } : undefined;
+          return status?.certificate
+            ? { certPem: Buffer.from(status.certificate, "base64").toString(), keyPem }
+            : undefined;
         });
     };
     const subject = "O=system:nodes, CN=system:node:c";

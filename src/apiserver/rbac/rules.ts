@@ -13,16 +13,15 @@ export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
     return (rule.nonResourceURLs ?? []).some((url) => urlMatches(url, attributes.path!));
   return (
     includes(rule.apiGroups, attributes.group) &&
-    (rule.resources ?? []).some((resource) => resourceMatches(resource, attributes.resource, attributes.subresource)) &&
+    resourceMatches(rule.resources, attributes.resource, attributes.subresource) &&
     (!rule.resourceNames?.length || rule.resourceNames.includes(attributes.name))
   );
 }
 
-function resourceMatches(pattern: string, resource: string, subresource: string): boolean {
-  if (pattern === "*") return true;
-  if (!subresource) return pattern === resource;
-  return pattern === `${resource}/${subresource}` || pattern === `*/${subresource}`;
-}
+const resourceMatches = (patterns: readonly string[] | undefined, resource: string, subresource: string): boolean =>
+  subresource
+    ? includes(patterns, `${resource}/${subresource}`) || patterns?.includes(`*/${subresource}`) === true
+    : includes(patterns, resource);
 
 const urlMatches = (pattern: string, path: string) =>
   pattern === "*" || pattern === path || (pattern.endsWith("*") && path.startsWith(pattern.slice(0, -1)));
@@ -55,7 +54,7 @@ function covers(rule: PolicyRule, single: PolicyRule): boolean {
   const name = single.resourceNames?.[0];
   return (
     includes(rule.apiGroups, single.apiGroups![0]!) &&
-    (rule.resources ?? []).some((pattern) => resourceMatches(pattern, resource, subresource)) &&
+    resourceMatches(rule.resources, resource, subresource) &&
     (!rule.resourceNames?.length || (name !== undefined && rule.resourceNames.includes(name)))
   );
 }
