@@ -23,10 +23,17 @@ export function registerFunctions(environment: Environment): void {
 
 const compiled = new Map<string, ReturnType<typeof compileRe2>>();
 const mostCompiled = 256;
+/** Compiling a pattern takes about as long as so many steps, and as many more for each repetition that it spells out. */
+const patternCost = 1000;
+const repetitionCost = 80;
+
+const repetitionsIn = (pattern: string): number =>
+  [...pattern.matchAll(/\{(\d*),?(\d*)\}/g)].reduce((sum, [, least, most]) => sum + Number(least) + Number(most), 0);
 
 function regexOf(pattern: string, text: string) {
   let regex = compiled.get(pattern);
   if (!regex) {
+    spend(patternCost + pattern.length + repetitionCost * repetitionsIn(pattern));
     try {
       regex = compileRe2(pattern);
     } catch (error) {

@@ -13,7 +13,7 @@ import {
   typeNameOf,
   Uint,
 } from "./value.ts";
-import { spend } from "./budget.ts";
+import { BudgetError, spend } from "./budget.ts";
 
 export function registerStandard(environment: Environment): void {
   registerLogic(environment);
@@ -173,15 +173,36 @@ export const doubleText = (value: number): string =>
 
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)$/;
 
+const clocks = new Map<string, Intl.DateTimeFormat>();
+const mostClocks = 64;
+/** Working out the time in a zone, and that for the first time, takes about as long as so many steps. */
+const zoneCost = 25;
+const newZoneCost = 1500;
+
+function clockIn(timeZone: string): Intl.DateTimeFormat {
+  let clock = clocks.get(timeZone);
+  if (!clock) {
+    spend(newZoneCost);
+    const [year, rest] = ["numeric", "2-digit"] as const;
+    const digits = { year, month: rest, day: rest, hour: rest, minute: rest, second: rest } as const;
+    clock = new Intl.DateTimeFormat("sv-SE", { timeZone, hourCycle: "h23", ...digits });
+    if (clocks.size >= mostClocks) clocks.clear();
+    clocks.set(timeZone, clock);
+  }
+  return clock;
+}
+
 /** The moment as a clock in the zone shows it, in the UTC fields of a Date. */
 function inZone(at: Date, zone: string | undefined): Date {
   if (zone === undefined || zone === "UTC") return at;
+  spend(zoneCost);
   try {
-    const timeZone = /^\d/.test(zone) ? `+${zone}` : zone;
-    return new Date(
-      `${at.toLocaleString("sv-SE", { timeZone }).replace(" ", "T")}.${String(at.getUTCMilliseconds()).padStart(3, "0")}Z`,
-    );
-  } catch {
+    const local = clockIn(/^\d/.test(zone) ? `+${zone}` : zone)
+      .format(at)
+      .replace(" ", "T");
+    return new Date(`${local}.${String(at.getUTCMilliseconds()).padStart(3, "0")}Z`);
+  } catch (error) {
+    if (error instanceof BudgetError) throw error;
     return fail(`unknown time zone ${zone}`);
   }
 }
