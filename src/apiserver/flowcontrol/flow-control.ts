@@ -96,7 +96,10 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
     store.watch({ collection: collectionOf(kind), after: store.revision }, configure);
   }
   return {
-    place: (user, info) => (rows.find(({ schema }) => matches(schema, user, info)) ?? rows.at(-1)!).place,
+    place(user, info) {
+      for (const { schema, place } of rows) if (matches(schema, user, info)) return place;
+      return rows.at(-1)!.place;
+    },
     admit(place, details, deadline) {
       const { schema, level, tally } = place;
       const { user, info, request } = details;

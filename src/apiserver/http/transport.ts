@@ -256,13 +256,16 @@ async function answerStream(
   }
 }
 
+const valuesOf = (value: string | readonly string[]) => (typeof value === "string" ? [value] : value);
+
 function writeStream(stream: ServerHttp2Stream, request: EdgeRequest, { status, headers, body }: EdgeResponse): void {
   const isEmpty = body === undefined || request.method === "HEAD";
   const length = typeof body === "function" || body === undefined ? undefined : Buffer.byteLength(body);
-  stream.respond(
-    { ":status": status, ...headers, ...(length !== undefined ? { "content-length": length } : {}) } as never,
-    { endStream: isEmpty },
-  );
+  // As a list, Node takes them as they are.
+  const list = [":status", String(status)];
+  for (const name in headers) for (const value of valuesOf(headers[name]!)) list.push(name, value);
+  if (length !== undefined) list.push("content-length", String(length));
+  stream.respond(list as never, { endStream: isEmpty });
   if (isEmpty) return;
   if (typeof body === "function")
     run(
@@ -370,7 +373,7 @@ function refuseUpgrade(socket: Duplex, { status, headers, body }: EdgeResponse):
   const whole = typeof body === "function" ? "the resource cannot be upgraded\n" : (body ?? "");
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, "connection: close"];
   for (const [name, value] of Object.entries(headers)) {
-    for (const line of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${line}`);
+    for (const line of valuesOf(value)) lines.push(`${name}: ${line}`);
   }
   lines.push(`content-length: ${Buffer.byteLength(whole)}`);
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
