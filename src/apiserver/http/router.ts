@@ -262,7 +262,10 @@ function withWarnings(response: EdgeResponse, warnings: readonly string[]): Edge
   // Long ones are cut before any is left out.
   const most = texts.join("").length > room ? 256 : room;
   for (const text of texts) {
-    const line = `299 - "${text.slice(0, most).replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`;
+    const line = `299 - "${text
+      .slice(0, most)
+      .replace(/[\\"]/g, "\\$&")
+      .replace(/[^\x20-\x7e]/g, "?")}"`;
     room -= line.length;
     if (room < 0) break;
     lines.push(line);
