@@ -14,7 +14,6 @@ function heldLoop() {
   const settling: (() => void)[] = [];
   const loop: Loop = {
     now: () => ms,
-    cpu: () => ms,
     soon: (callback) => void turns.push(callback),
     settled: (callback) => void settling.push(callback),
   };

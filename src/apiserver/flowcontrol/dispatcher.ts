@@ -36,8 +36,6 @@ interface RunningLevel extends Level {
 export interface Loop {
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Milliseconds of CPU that this thread has used: what it was kept from using is nobody's fault. */
-  cpu(): number;
   /** In the next turn of the loop, after input was read. */
   soon(callback: () => void): void;
   /** When everything that can go on without input has gone on. */
@@ -46,10 +44,6 @@ export interface Loop {
 
 export const realLoop: Loop = {
   now: () => performance.now(),
-  cpu() {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1000;
-  },
   soon: (callback) => void setImmediate(callback),
   settled: (callback) => queueMicrotask(() => process.nextTick(callback)),
 };
@@ -87,6 +81,8 @@ const adjustSoonMs = 1000;
 /** What remains of a peak after each adjustment period. */
 const memory = 0.977;
 const sweepMs = 1000;
+/** More than this and the thread was kept waiting, or the width was told wrong. */
+const mostMsPerSeat = 3;
 /** Thread time of a request that was not measured. */
 const usualThreadMs = 0.3;
 
@@ -204,19 +200,18 @@ export class Dispatcher {
 
   #pump(): void {
     this.#turn++;
-    this.#step(this.#loop.cpu() + turnMs);
+    this.#step(this.#loop.now() + turnMs);
   }
 
-  /** Lets requests run, one after the other, until the thread has used `until`. */
+  /** Lets requests run, one after the other, until that time. */
   #step(until: number): void {
-    const cpu = this.#loop.cpu();
+    const now = this.#loop.now();
     const level = this.#nextLevel();
     if (!level) {
       this.#pumping = false;
       return;
     }
-    if (cpu >= until) return this.#loop.soon(() => this.#pump());
-    const now = this.#loop.now();
+    if (now >= until) return this.#loop.soon(() => this.#pump());
     const request = level.set.dispatch(now)!;
     const waiting = this.#waiting.get(request)!;
     this.#waiting.delete(request);
@@ -231,7 +226,8 @@ export class Dispatcher {
     }
     waiting.start(ticket);
     this.#loop.settled(() => {
-      const used = this.#loop.cpu() - cpu;
+      // Whatever else the machine did meanwhile is nobody's fault, and cannot be told apart.
+      const used = Math.min(this.#loop.now() - now, mostMsPerSeat * request.width);
       level.set.charge(request, used);
       level.next += used / Math.max(1, level.settings.bounds.nominal);
       this.#step(until);

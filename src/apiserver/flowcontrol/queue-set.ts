@@ -46,7 +46,7 @@ export type Refusal = "queue-full" | "concurrency-limit";
 /** What a request is taken to cost until it is done; the difference is settled then. */
 const expectedMs = 0.5;
 /** One expensive request does not keep its flow out for ever. */
-const mostDebtMs = 20;
+const mostDebtMs = 30;
 
 /** The queues that a flow may wait in, always the same ones, all different. */
 export function dealHand(flow: string, { queues, handSize }: Queuing): readonly number[] {
