@@ -1,4 +1,5 @@
 // /livez, /readyz, /healthz, /version, /metrics and the OpenID discovery documents.
+import { createHash } from "node:crypto";
 import { jsonResponse, textResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { isTrue } from "./request-info.ts";
 import type { EdgeServices } from "./services.ts";
@@ -33,6 +34,7 @@ const rows: Readonly<Record<string, PathHandler>> = {
   }),
 };
 
+/** Clients want a hash for the commit; Knarr's own version stands for it, as a package has no history. */
 function versionInfo(version: string): Record<string, string> {
   const { major, minor, patch } = kubernetesVersion;
   return {
@@ -40,8 +42,8 @@ function versionInfo(version: string): Record<string, string> {
     minor,
     emulationMajor: major,
     emulationMinor: minor,
-    gitVersion: `v${major}.${minor}.${patch}+knarr`,
-    gitCommit: version,
+    gitVersion: `v${major}.${minor}.${patch}+knarr.${version}`,
+    gitCommit: createHash("sha1").update(version).digest("hex"),
     gitTreeState: "clean",
     buildDate: "",
     goVersion: "",

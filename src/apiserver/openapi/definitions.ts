@@ -91,7 +91,7 @@ function fieldSchema(facts: FieldFacts, flavor: Flavor): Schema {
 }
 
 /** OpenAPI 3.0 ignores what stands beside a $ref, so that goes into an allOf. */
-function described(schema: Schema, description: string, flavor: Flavor): Schema {
+export function described(schema: Schema, description: string, flavor: Flavor): Schema {
   const { $ref, ...rest } = schema;
   if ($ref === undefined || flavor.version === 2) return { description, ...schema };
   return { description, allOf: [{ $ref }], ...rest };

@@ -156,7 +156,7 @@ async function definitionsOf(
   const roots = [...kinds.flatMap(rootsOf), ...operationTypes];
   const descriptions = source === undefined ? undefined : await readDescriptions(typesFrom(roots), source);
   const definitions = closureOf(roots, flavor, descriptions);
-  for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor));
+  for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor, descriptions));
   return definitions;
 }
 

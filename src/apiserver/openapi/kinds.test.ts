@@ -15,3 +15,14 @@ test("in v2, objects that may have any fields name none", async () => {
   assert.deepEqual(schemaIn(2), { type: "object", "x-kubernetes-group-version-kind": gvk });
   assert.equal(schemaIn(3)["x-kubernetes-preserve-unknown-fields"], true);
 });
+
+test("in v2, a part that may have any fields names none, and in v3 it names what it knows", async () => {
+  const open = { type: "object", properties: { a: { type: "string" } }, "x-kubernetes-preserve-unknown-fields": true };
+  const { kindOf, store } = await apiWith(cronTabs(open));
+  const specIn = (version: 2 | 3) => {
+    const schema = customDefinitions(kindOf(), store, version === 2 ? v2 : v3)["com.example.stable.v1.CronTab"]!;
+    return (schema.properties as { spec: unknown }).spec;
+  };
+  assert.deepEqual(specIn(2), { "x-kubernetes-preserve-unknown-fields": true });
+  assert.deepEqual(specIn(3), open);
+});

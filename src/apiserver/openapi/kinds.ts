@@ -3,7 +3,8 @@ import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { schemaOf } from "../../kinds/schema.ts";
 import type { Store } from "../../store/store.ts";
-import { definitionName, type Flavor, type Schema } from "./definitions.ts";
+import { definitionName, described, type Flavor, type Schema } from "./definitions.ts";
+import { fieldDescription, type Descriptions } from "./descriptions.ts";
 
 const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
@@ -29,7 +30,12 @@ interface StoredDefinition {
 }
 
 /** Definitions of a kind that is not built in, by name: the object and its list. Empty for built-in kinds. */
-export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flavor: Flavor): Record<string, Schema> {
+export function customDefinitions(
+  kind: AnyKind,
+  store: Pick<Store, "get">,
+  flavor: Flavor,
+  descriptions?: Descriptions,
+): Record<string, Schema> {
   if (isBuiltIn(kind)) return {};
   const key = {
     collection: "apiextensions.k8s.io/customresourcedefinitions",
@@ -42,9 +48,12 @@ export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flav
   const structural = flavor.version === 3 ? declared : (withoutV3Parts(declared) as Schema);
   const name = kindDefinitionName(kind);
   const gvk = { group: kind.group, version: kind.version, kind: kind.kind };
+  // Every type says the same of these two fields.
+  const told = descriptions?.get("meta.v1.Status");
+  const text = (field: string, value: string) => fieldDescription(told, field) ?? `Always ${value}.`;
   const common = {
-    apiVersion: { type: "string", description: `Always ${apiVersionOf(kind)}.` },
-    kind: { type: "string", description: `Always ${kind.kind}.` },
+    apiVersion: { type: "string", description: text("apiVersion", apiVersionOf(kind)) },
+    kind: { type: "string", description: text("kind", kind.kind) },
   };
   const reference = (target: string) => ({ $ref: `${flavor.prefix}${target}` });
   // Clients of v2 refuse fields beyond those named, so an object that may have any names none.
@@ -56,7 +65,7 @@ export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flav
           properties: {
             ...(structural.properties as Schema | undefined),
             ...common,
-            metadata: flavor.version === 3 ? { allOf: [reference(objectMeta)] } : reference(objectMeta),
+            metadata: described(reference(objectMeta), "Standard object's metadata.", flavor),
           },
         };
   return {
@@ -77,14 +86,19 @@ export function customDefinitions(kind: AnyKind, store: Pick<Store, "get">, flav
 
 const v3Only = new Set(["oneOf", "anyOf", "not", "nullable", "allOf"]);
 
+/** Clients of v2 take what these name for all that there may be. */
+const narrowing = new Set(["properties", "items"]);
+
 /** OpenAPI v2 lacks some keywords; a schema is wider without them, never narrower. */
 function withoutV3Parts(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutV3Parts);
   if (value === null || typeof value !== "object") return value;
   const record = value as Schema;
-  const isOpen =
-    record["x-kubernetes-preserve-unknown-fields"] === true || record["x-kubernetes-int-or-string"] === true;
-  const entries = Object.entries(record).filter(([key]) => !v3Only.has(key) && !(isOpen && key === "type"));
+  const allowsMore = record["x-kubernetes-preserve-unknown-fields"] === true || record.nullable === true;
+  const isOpen = allowsMore || record["x-kubernetes-int-or-string"] === true;
+  const entries = Object.entries(record).filter(
+    ([key]) => !v3Only.has(key) && !(isOpen && key === "type") && !(allowsMore && narrowing.has(key)),
+  );
   return Object.fromEntries(
     entries.map(([key, inner]) => {
       // Names of properties are data, not keywords.
