@@ -1,5 +1,6 @@
 // One version of one object, parsed and encoded only when somebody asks, and the bounded cache of encoded bytes.
 import type { KubeObject } from "../machinery/object.ts";
+import { encodeJson } from "./encode.ts";
 import type { Entry, StoreKey } from "./store.ts";
 
 /** `namespace` and `name` as one string that sorts by namespace, then name. */
@@ -56,14 +57,6 @@ export class JsonCache {
   }
 }
 
-/** JSON in memory of its own: a part of Node's shared pool would keep all of that alive. */
-function encodeJson(value: unknown): Buffer {
-  const text = JSON.stringify(value);
-  const buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-  buffer.write(text);
-  return buffer;
-}
-
 export interface EntryFacts {
   readonly key: StoreKey;
   readonly revision: number;
@@ -113,7 +106,7 @@ export class StoredEntry implements Entry {
     if (this.#unparsed) return this.#unparsed;
     let json = this.#cache.get(this);
     if (!json) {
-      json = encodeJson(this.#object);
+      json = encodeJson(this.#object!);
       // A new version is about to be written down, answered with and watched.
       if (this.#encoded) this.#cache.offer(this, json);
       else this.#cache.set(this, json);
