@@ -7,8 +7,9 @@ import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError } from "../../machinery/errors.ts";
-import type { Attributes, RequestContext, UserInfo } from "../types.ts";
+import type { Attributes, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
+import { EdgeContext } from "./context.ts";
 import { createDiscovery, type Discovery, type ResourceRow } from "./discovery.ts";
 import {
   errorResponse,
@@ -152,18 +153,7 @@ function answerObjects(
     authorizeResource(call);
     return notServed(discovery, info);
   }
-  const context: RequestContext = {
-    user,
-    userAgent: (request.headers["user-agent"] ?? "").split("/", 1)[0]!.slice(0, 128) || "unknown",
-    trusted: false,
-    // Read when needed: a signal made and aborted for every request would cost more than many a request.
-    get signal() {
-      return request.signal;
-    },
-    warnings,
-    auditAnnotations: record?.annotations,
-    onBody: record && ((body) => record.sent(body)),
-  };
+  const context = new EdgeContext(request, user, warnings, record);
   if (kind.custom?.deprecationWarning) warnings.push(kind.custom.deprecationWarning);
   const response = answerResource({ services, request, info, kind, context });
   return info.verb === "watch" && request.upgrade?.protocol === "websocket"
