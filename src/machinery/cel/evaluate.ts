@@ -13,6 +13,7 @@ import {
   isMap,
   isOf,
   keysOf,
+  LazyFields,
   mapValue,
   Optional,
   sizeOf,
@@ -100,6 +101,7 @@ function member(holder: unknown, key: unknown): unknown {
     return holder[index];
   }
   if (isMap(holder)) return entryOf(holder, key);
+  if (holder instanceof LazyFields) return holder.field(String(key));
   if (holder instanceof Constructed) return entryOf(holder.fields, key);
   return fail("no such overload");
 }

@@ -85,6 +85,12 @@ export class Constructed {
   }
 }
 
+/** Fields that are worked out when somebody asks for them. */
+export abstract class LazyFields {
+  /** Undefined when there is no such field. */
+  abstract field(name: string): unknown;
+}
+
 type Json = Readonly<Record<string, unknown>>;
 export type MapValue = Json | ReadonlyMap<unknown, unknown>;
 

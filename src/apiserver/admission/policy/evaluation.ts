@@ -4,6 +4,7 @@ import type { CompiledPolicy, Expression } from "../../../kinds/admissionregistr
 import type { AnyKind } from "../../../kinds/registry.ts";
 import { Authorizer, ResourceCheck, type AuthorizationQuestion } from "../../../machinery/cel/authorizer.ts";
 import { BudgetError, stepsPerCall } from "../../../machinery/cel/budget.ts";
+import { LazyFields } from "../../../machinery/cel/value.ts";
 import type { KubeObject } from "../../../machinery/object.ts";
 import { parseFieldSelector, parseSelector } from "../../../machinery/selector.ts";
 import { toStored } from "../../core/entries.ts";
@@ -57,38 +58,83 @@ function authorizerOf({ user }: AdmissionRequest, { authorizer }: AdmissionWorld
   };
 }
 
-/** What one request looks like to expressions; shared by all policies that ask for the same version. */
-export function subjectOf(
-  seen: Seen,
-  request: AdmissionRequest,
-  asked: AnyKind,
-  type: HookType,
-  world: AdmissionWorld,
-): Readonly<Record<string, unknown>> {
-  const decide = authorizerOf(request, world);
-  const { kind, subresource, namespace, name, resource } = request;
-  let shown: object | undefined;
-  // Few expressions look at more than the objects.
-  return {
-    object: seen.object ?? null,
-    oldObject: seen.old ?? null,
-    get request() {
-      // Absent texts are empty in a typed request.
-      const empty = { subResource: "", requestSubResource: "", name: "", namespace: "" };
-      return (shown ??= { ...empty, ...requestOf(request, asked, type) });
-    },
-    get namespaceObject() {
-      if (!namespace || resource === "/namespaces") return null;
-      return world.store.latest({ collection: "/namespaces", namespace: "", name: namespace })?.object ?? null;
-    },
-    get authorizer() {
-      return new Authorizer(decide, {});
-    },
-    get "authorizer.requestResource"() {
-      const own = { group: kind.group, resource: kind.plural, namespace, name };
-      return new ResourceCheck(decide, subresource ? { ...own, subresource } : own);
-    },
-  };
+/**
+ * What one request looks like to expressions, in the version `asked`; shared by all policies that ask for the same. Few
+ * expressions look at more than the objects, so the rest is made when it is read.
+ */
+export class Subject {
+  readonly object: unknown;
+  readonly oldObject: unknown;
+  readonly #request: AdmissionRequest;
+  readonly #asked: AnyKind;
+  readonly #type: HookType;
+  readonly #world: AdmissionWorld;
+  #shown: object | undefined;
+
+  constructor(seen: Seen, request: AdmissionRequest, asked: AnyKind, type: HookType, world: AdmissionWorld) {
+    this.object = seen.object ?? null;
+    this.oldObject = seen.old ?? null;
+    this.#request = request;
+    this.#asked = asked;
+    this.#type = type;
+    this.#world = world;
+  }
+
+  get request(): unknown {
+    // Absent texts are empty in a typed request.
+    const empty = { subResource: "", requestSubResource: "", name: "", namespace: "" };
+    return (this.#shown ??= { ...empty, ...requestOf(this.#request, this.#asked, this.#type) });
+  }
+
+  get namespaceObject(): unknown {
+    const { namespace: name, resource } = this.#request;
+    if (!name || resource === "/namespaces") return null;
+    return this.#world.store.latest({ collection: "/namespaces", namespace: "", name })?.object ?? null;
+  }
+
+  get authorizer(): unknown {
+    return new Authorizer(authorizerOf(this.#request, this.#world), {});
+  }
+
+  get "authorizer.requestResource"(): unknown {
+    const { kind, subresource, namespace, name } = this.#request;
+    const own = { group: kind.group, resource: kind.plural, namespace, name };
+    const decide = authorizerOf(this.#request, this.#world);
+    return new ResourceCheck(decide, subresource ? { ...own, subresource } : own);
+  }
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A subject with what one evaluation adds to it. */
+class Activation {
+  readonly subject: Subject;
+  readonly params: KubeObject | null;
+  readonly variables: Variables;
+
+  constructor(subject: Subject, params: KubeObject | null, variables: Variables) {
+    this.subject = subject;
+    this.params = params;
+    this.variables = variables;
+  }
+  get object(): unknown {
+    return this.subject.object;
+  }
+  get oldObject(): unknown {
+    return this.subject.oldObject;
+  }
+  get request(): unknown {
+    return this.subject.request;
+  }
+  get namespaceObject(): unknown {
+    return this.subject.namespaceObject;
+  }
+  get authorizer(): unknown {
+    return this.subject.authorizer;
+  }
+  get "authorizer.requestResource"(): unknown {
+    return this.subject["authorizer.requestResource"];
+  }
 }
 
 /** Thrown when all expressions of a policy together have cost too much. */
@@ -99,9 +145,10 @@ export class OutOfBudget extends Error {
 }
 
 /** `variables`: each is evaluated when first asked for; a failure stays one. */
-class Variables extends Map<string, unknown> {
+class Variables extends LazyFields {
   readonly #evaluation: Evaluation;
   readonly #expressions: CompiledPolicy["variables"];
+  readonly #known: unknown[] = [];
 
   constructor(evaluation: Evaluation, expressions: CompiledPolicy["variables"]) {
     super();
@@ -109,17 +156,17 @@ class Variables extends Map<string, unknown> {
     this.#expressions = expressions;
   }
 
-  override get(name: string): unknown {
-    if (!this.has(name)) {
-      const expression = this.#expressions.find((one) => one.name === name);
-      if (!expression) return undefined;
+  field(name: string): unknown {
+    const i = this.#expressions.findIndex((one) => one.name === name);
+    if (i < 0) return undefined;
+    if (this.#known[i] === undefined) {
       try {
-        this.set(name, this.#evaluation.run(expression));
+        this.#known[i] = this.#evaluation.run(this.#expressions[i]!);
       } catch (error) {
-        this.set(name, new Failed(error));
+        this.#known[i] = new Failed(error);
       }
     }
-    const value = super.get(name);
+    const value = this.#known[i];
     if (value instanceof Failed) throw value.error;
     return value;
   }
@@ -133,12 +180,11 @@ class Failed {
 }
 
 export class Evaluation {
-  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #values: Values;
   #left: number = budget;
 
-  constructor(compiled: CompiledPolicy, subject: Readonly<Record<string, unknown>>, params: KubeObject | null) {
-    this.#values = Object.create(subject) as Record<string, unknown>;
-    Object.assign(this.#values, { params, variables: new Variables(this, compiled.variables) });
+  constructor(compiled: CompiledPolicy, subject: Subject, params: KubeObject | null) {
+    this.#values = new Activation(subject, params, new Variables(this, compiled.variables)) as unknown as Values;
   }
 
   /** The value of an expression. Throws CelError, BudgetError, OutOfBudget, or an Error for one that is not compiled. */

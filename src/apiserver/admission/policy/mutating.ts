@@ -12,7 +12,7 @@ import { applySchemaOf } from "../../core/managers.ts";
 import { roundsOf, type AdmissionPlugin, type AdmissionRequest, type AdmissionWorld } from "../chain.ts";
 import { decoded } from "../webhook/mutating.ts";
 import { restoredObject, shownObject } from "../webhook/review.ts";
-import { Evaluation, failureText, fromVersion, subjectOf, viewIn } from "./evaluation.ts";
+import { Evaluation, failureText, fromVersion, Subject, viewIn } from "./evaluation.ts";
 import { paramsOf } from "./params.ts";
 import { matchedKind, policiesFor, type Candidate } from "./policies.ts";
 import { refusal } from "./validating.ts";
@@ -103,7 +103,7 @@ function mutate(
   if (!start.object) return false;
   let { object } = start;
   const evaluationOf = () =>
-    new Evaluation(compiled, subjectOf({ object, old: start.old }, request, kind, "admit", world), params);
+    new Evaluation(compiled, new Subject({ object, old: start.old }, request, kind, "admit", world), params);
   if (!evaluationOf().conditionsHold(compiled.matchConditions)) return false;
   const mutations = (policy.spec as { mutations?: readonly { patchType: string }[] } | undefined)?.mutations ?? [];
   for (const [i, expression] of compiled.mutations.entries()) {

@@ -6,7 +6,7 @@ import { forbidden, statusCodes, StatusError, type StatusReason } from "../../..
 import type { AdmissionPlugin, AdmissionRequest, AdmissionWorld } from "../chain.ts";
 import { shownObject } from "../webhook/review.ts";
 import type { Seen } from "../webhook/selection.ts";
-import { Evaluation, failureText, OutOfBudget, subjectOf, viewIn } from "./evaluation.ts";
+import { Evaluation, failureText, OutOfBudget, Subject, viewIn } from "./evaluation.ts";
 import { paramsOf } from "./params.ts";
 import { matchedKind, policiesFor, type Candidate } from "./policies.ts";
 
@@ -27,8 +27,6 @@ export const validatingPolicies: AdmissionPlugin = {
     if (candidates.length > 0) new Judgement(request, world).judge(candidates);
   },
 };
-
-type Subject = Readonly<Record<string, unknown>>;
 
 class Judgement {
   readonly #request: AdmissionRequest;
@@ -78,7 +76,7 @@ class Judgement {
     let subject = this.#subjects.get(kind);
     if (!subject) {
       const seen = viewIn(this.#seen, this.#request, kind);
-      this.#subjects.set(kind, (subject = subjectOf(seen, this.#request, kind, "validating", this.#world)));
+      this.#subjects.set(kind, (subject = new Subject(seen, this.#request, kind, "validating", this.#world)));
     }
     return subject;
   }
