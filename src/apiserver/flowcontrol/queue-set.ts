@@ -47,6 +47,8 @@ export type Refusal = "queue-full" | "concurrency-limit";
 const expectedMs = 0.5;
 /** One expensive request does not keep its flow out for ever. */
 const mostDebtMs = 30;
+/** Nobody pays later for a cheap request, which may only have been measured at a bad moment. */
+const forgivenMs = 5;
 
 /** The queues that a flow may wait in, always the same ones, all different. */
 export function dealHand(flow: string, { queues, handSize }: Queuing): readonly number[] {
@@ -105,7 +107,8 @@ export class QueueSet {
     this.#queues.set(queue.index, queue);
     // Time in which it asked for nothing is not saved up.
     if (queue.waiting.length === 0) {
-      queue.next = Math.min(Math.max(queue.next, this.#virtual), this.#virtual + mostDebtMs);
+      const debt = Math.min(queue.next - this.#virtual - forgivenMs, mostDebtMs);
+      queue.next = this.#virtual + Math.max(0, debt);
     }
     queue.waiting.push(request);
     queue.seatsWaiting += width;
@@ -195,7 +198,7 @@ export class QueueSet {
   /** Idle queues are forgotten once the others have caught up with them. */
   #tidy(queue: Queue): void {
     if (this.waiting === 0 && this.executing === 0) this.#queues.clear();
-    else if (isIdle(queue) && queue.next <= this.#virtual) this.#queues.delete(queue.index);
+    else if (isIdle(queue) && queue.next <= this.#virtual + forgivenMs) this.#queues.delete(queue.index);
   }
 
   #nextQueue(): Queue | undefined {
