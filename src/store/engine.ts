@@ -12,7 +12,7 @@ import type { LoadedState } from "./load.ts";
 import type { Codec, Log, LogBatch, LogCounters, LogRow } from "./log.ts";
 import { rewind } from "./rewind.ts";
 import { shareWith, Siblings } from "./share.ts";
-import type { Entry, Listing, Store, StoreKey, StoreStats, Subscription, Write } from "./store.ts";
+import type { Entry, Listing, Rewriter, Store, StoreKey, StoreStats, Subscription, Write } from "./store.ts";
 import { StoreError } from "./store.ts";
 import { RevisionWaiters, Watchers } from "./watchers.ts";
 
@@ -151,6 +151,11 @@ export class EngineStore implements Store {
     return this.#log.backup(file);
   }
 
+  rewrite(visit: Rewriter): Promise<number> {
+    if (this.#closing) return Promise.reject(new StoreError("closed", "the store is closed"));
+    return this.#log.rewrite(visit);
+  }
+
   stats(): StoreStats {
     return {
       fileBytes: this.#log.fileBytes(),
@@ -186,6 +191,8 @@ export class EngineStore implements Store {
       const id = keyText(write.key);
       const current = within.has(id) ? within.get(id) : this.#state.image.latest(write.key);
       checkPrecondition(write, current);
+      const refusal = write.type === "delete" ? undefined : this.#options.codec?.refusal?.(write.key);
+      if (refusal) throw new StoreError("unavailable", refusal);
       const event = this.#eventOf(write, current, this.#next + events.length);
       within.set(id, event.type === "DELETED" ? undefined : event.entry);
       events.push(event);

@@ -1,5 +1,5 @@
 // What lies below the memory image: a log that makes batches of rows durable. Implemented by SQLite and by nothing at all.
-import type { StoreKey } from "./store.ts";
+import type { Rewriter, StoreKey } from "./store.ts";
 
 /** One version of one object on disk, or its deletion. */
 export interface LogRow {
@@ -39,6 +39,8 @@ export interface Log {
   /** Runs `flush` soon, late enough that the writes of one turn end up in one batch. */
   defer(flush: () => void): void;
   backup(file: string): Promise<void>;
+  /** As the store's. */
+  rewrite(visit: Rewriter): Promise<number>;
   /** Bytes on disk, side files included. */
   fileBytes(): number;
   close(): Promise<void>;
@@ -48,4 +50,8 @@ export interface Log {
 export interface Codec {
   encode(key: StoreKey, bytes: Uint8Array): Uint8Array;
   decode(key: StoreKey, bytes: Uint8Array): Uint8Array;
+  /** Resolves when `decode` can take the value; undefined when it can already. Rejects when it never will. */
+  prepare?(key: StoreKey, bytes: Uint8Array): Promise<void> | undefined;
+  /** Why values of this key must not be encoded now: creations and updates are refused with it. */
+  refusal?(key: StoreKey): string | undefined;
 }

@@ -25,6 +25,7 @@ const nowhere: Log = {
   commit: () => Promise.resolve(),
   defer: (flush) => queueMicrotask(flush),
   backup: () => Promise.reject(new StoreError("unavailable", "a store in memory has no durable state to back up")),
+  rewrite: () => Promise.resolve(0),
   fileBytes: () => 0,
   close: () => Promise.resolve(),
 };

@@ -1,8 +1,19 @@
 // What the store's main-thread half and its worker thread say to each other.
 
-/** Requests; `bytes` holds the values of all rows, one after the other, and is handed over. */
+/** Rows and their values: `bytes` holds these one after the other, and is handed over. */
+export interface PackedRows {
+  readonly rows: readonly PackedRow[];
+  readonly bytes: ArrayBuffer;
+}
+
 export type Request =
   | { readonly type: "commit"; readonly id: number; readonly batch: PackedBatch; readonly bytes: ArrayBuffer }
+  /** Answered with the next rows after a revision, none at the end. */
+  | { readonly type: "read"; readonly id: number; readonly after: number }
+  /** Gives rows that are still there other values. */
+  | ({ readonly type: "replace"; readonly id: number } & PackedRows)
+  /** Removes what deleted and replaced values left in the file. */
+  | { readonly type: "scrub"; readonly id: number }
   | { readonly type: "backup"; readonly id: number; readonly file: string }
   | { readonly type: "close"; readonly id: number };
 
@@ -28,10 +39,10 @@ export type Reply =
   /** Sent once before all rows. */
   | { readonly type: "counters"; readonly reserved: number; readonly compacted: number }
   /** Sent as often as needed while opening, in revision order. */
-  | { readonly type: "rows"; readonly rows: readonly PackedRow[]; readonly bytes: ArrayBuffer }
+  | ({ readonly type: "rows" } & PackedRows)
   | { readonly type: "opened" }
   | { readonly type: "failedToOpen"; readonly failure: Failure }
-  | { readonly type: "done"; readonly id: number }
+  | { readonly type: "done"; readonly id: number; readonly read?: PackedRows }
   | { readonly type: "failed"; readonly id: number; readonly failure: Failure };
 
 export interface WorkerInput {

@@ -9,11 +9,11 @@ import { JsonCache, StoredEntry, withRevision } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import type { LoadedState } from "./load.ts";
 import { Loader } from "./load.ts";
-import type { Codec, Log, LogBatch } from "./log.ts";
+import type { Codec, Log, LogBatch, LogRow } from "./log.ts";
 import { defaultHistoryEvents, defaultHistoryMs, defaultJsonCacheBytes } from "./options.ts";
-import type { PackedRow, Reply, Request, WorkerInput } from "./protocol.ts";
+import type { PackedRow, PackedRows, Reply, Request, WorkerInput } from "./protocol.ts";
 import { flagAheadInMemory, flagDeleted } from "./protocol.ts";
-import type { Store, StoreKey } from "./store.ts";
+import type { Rewriter, Store, StoreKey } from "./store.ts";
 import { StoreError } from "./store.ts";
 
 export interface SqliteStoreOptions {
@@ -98,8 +98,10 @@ async function reviveOutrun(
   return { ...state, revision };
 }
 
+type Done = Extract<Reply, { type: "done" }>;
+
 interface Waiting {
-  resolve(): void;
+  resolve(reply: Done): void;
   reject(error: StoreError): void;
 }
 
@@ -124,10 +126,20 @@ class SqliteLog implements Log {
   /** Waits for the file to be open, feeding what it holds to a loader. */
   open(makeLoader: (counters: { reserved: number; compacted: number }) => Loader, codec?: Codec): Promise<LoadedState> {
     let loader: Loader | undefined;
+    // Whatever comes waits for the rows before it to be loaded: a codec may have to ask for a key first.
+    let loading = Promise.resolve();
     return new Promise((resolvePromise, reject) => {
       const stop = (error: StoreError) => {
         this.#stop(error);
         reject(error);
+      };
+      const load = async (packed: PackedRows) => {
+        if (this.#stopped) return;
+        for (const row of unpack(packed)) {
+          const prepared = row.value.length > 0 ? codec?.prepare?.(row.key, row.value) : undefined;
+          if (prepared) await prepared.catch((error: unknown) => refuse(row.key, error, this.#file));
+          loader!.add({ ...row, json: decode(row.key, row.value, codec, this.#file) });
+        }
       };
       this.#worker.on("error", (cause) =>
         stop(new StoreError("unavailable", `the store's thread failed: ${String(cause)}`, { cause })),
@@ -136,14 +148,12 @@ class SqliteLog implements Log {
       this.#worker.on("message", (reply: Reply) => {
         if (reply.type === "counters") loader = makeLoader(reply);
         else if (reply.type === "rows") {
-          try {
-            for (const row of unpack(reply.rows, reply.bytes, codec, this.#file)) loader!.add(row);
-          } catch (error) {
-            stop(error as StoreError);
-          }
+          loading = loading.then(() => load(reply)).catch((error: StoreError) => stop(error));
         } else if (reply.type === "opened") {
-          this.#worker.unref();
-          if (!this.#stopped) resolvePromise(loader!.finish());
+          void loading.then(() => {
+            this.#worker.unref();
+            if (!this.#stopped) resolvePromise(loader!.finish());
+          });
         } else if (reply.type === "failedToOpen") stop(new StoreError(reply.failure.code, reply.failure.message));
         else this.#settle(reply);
       });
@@ -151,19 +161,30 @@ class SqliteLog implements Log {
   }
 
   async commit(batch: LogBatch): Promise<void> {
-    let size = 0;
-    for (const { value } of batch.rows) size += value.length;
-    const bytes = new Uint8Array(size);
-    let offset = 0;
-    const rows = batch.rows.map(({ key, revision, createRevision, deleted, aheadInMemory, value }): PackedRow => {
-      bytes.set(value, offset);
-      offset += value.length;
-      const flags = (deleted ? flagDeleted : 0) | (aheadInMemory ? flagAheadInMemory : 0);
-      return [revision, createRevision, flags, key.collection, key.namespace, key.name, value.length];
-    });
+    const { rows, bytes } = pack(batch.rows);
     const { garbage, settled = [], counters = {} } = batch;
     const packed = { rows, garbage, settled, counters: Object.entries(counters) };
-    await this.#ask((id) => ({ type: "commit", id, batch: packed, bytes: bytes.buffer }), [bytes.buffer]);
+    await this.#ask((id) => ({ type: "commit", id, batch: packed, bytes }), [bytes]);
+  }
+
+  async rewrite(visit: Rewriter): Promise<number> {
+    let count = 0;
+    for (let after = 0; ;) {
+      const { read } = await this.#ask((id) => ({ type: "read", id, after }));
+      if (read!.rows.length === 0) break;
+      const changed: LogRow[] = [];
+      for (const row of unpack(read!)) {
+        after = row.revision;
+        const value = row.value.length > 0 ? await visit(row.key, row.value) : undefined;
+        if (value) changed.push({ ...row, value });
+      }
+      if (changed.length === 0) continue;
+      count += changed.length;
+      const packed = pack(changed);
+      await this.#ask((id) => ({ type: "replace", id, ...packed }), [packed.bytes]);
+    }
+    if (count > 0) await this.#ask((id) => ({ type: "scrub", id }));
+    return count;
   }
 
   defer(flush: () => void): void {
@@ -190,7 +211,7 @@ class SqliteLog implements Log {
     await this.#worker.terminate();
   }
 
-  #ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<void> {
+  #ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Done> {
     if (this.#stopped) return Promise.reject(this.#stopped);
     const id = this.#nextId++;
     if (this.#waiting.size === 0) this.#worker.ref();
@@ -204,7 +225,7 @@ class SqliteLog implements Log {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) this.#worker.unref();
-    if (reply.type === "done") waiting?.resolve();
+    if (reply.type === "done") waiting?.resolve(reply);
     else waiting?.reject(new StoreError(reply.failure.code, reply.failure.message));
   }
 
@@ -215,7 +236,21 @@ class SqliteLog implements Log {
   }
 }
 
-function* unpack(rows: readonly PackedRow[], bytes: ArrayBuffer, codec: Codec | undefined, file: string) {
+function pack(from: readonly LogRow[]): PackedRows {
+  let size = 0;
+  for (const { value } of from) size += value.length;
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  const rows = from.map(({ key, revision, createRevision, deleted, aheadInMemory, value }): PackedRow => {
+    bytes.set(value, offset);
+    offset += value.length;
+    const flags = (deleted ? flagDeleted : 0) | (aheadInMemory ? flagAheadInMemory : 0);
+    return [revision, createRevision, flags, key.collection, key.namespace, key.name, value.length];
+  });
+  return { rows, bytes: bytes.buffer };
+}
+
+function* unpack({ rows, bytes }: PackedRows): Generator<LogRow & { value: Buffer }> {
   let offset = 0;
   for (const [revision, createRevision, flags, collection, namespace, name, length] of rows) {
     const key: StoreKey = { collection, namespace, name };
@@ -224,17 +259,24 @@ function* unpack(rows: readonly PackedRow[], bytes: ArrayBuffer, codec: Codec | 
     offset += length;
     const deleted = (flags & flagDeleted) !== 0;
     const aheadInMemory = (flags & flagAheadInMemory) !== 0;
-    yield { key, revision, createRevision, deleted, aheadInMemory, json: decode(key, value, codec, file) };
+    yield { key, revision, createRevision, deleted, aheadInMemory, value };
   }
 }
 
 function decode(key: StoreKey, value: Buffer, codec: Codec | undefined, file: string): Buffer {
   if (!codec || value.length === 0) return value;
   try {
-    return Buffer.from(codec.decode(key, value));
+    return asBuffer(codec.decode(key, value));
   } catch (cause) {
-    const what = `${key.collection} ${key.namespace}/${key.name}`;
-    const message = `${file} cannot be decoded (${what}): ${String(cause)}. Is it the key that the file was written with?`;
-    throw new StoreError("damaged", message, { cause });
+    return refuse(key, cause, file);
   }
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function refuse(key: StoreKey, cause: unknown, file: string): never {
+  const what = `${key.collection} ${key.namespace}/${key.name}`;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  throw new StoreError("damaged", `${file} cannot be decoded (${what}): ${why}. Nothing was changed.`, { cause });
 }

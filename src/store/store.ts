@@ -122,12 +122,20 @@ export interface Store extends AsyncDisposable {
   ): Subscription;
   /** Resolves once the store has reached `revision`, or rejects when the signal aborts. */
   waitFor(revision: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Shows each value on disk, old versions among them, to `visit` and replaces it by what that returns, a few at a time while
+   * the store goes on. If any was replaced, nothing of earlier bytes is left in the file when it resolves, with their number.
+   */
+  rewrite(visit: Rewriter): Promise<number>;
   /** Writes a consistent copy of the durable state to `file`. */
   backup(file: string): Promise<void>;
   /** Facts for `knarr status` and metrics: bytes on disk, objects, history length, last fsync milliseconds. */
   stats(): StoreStats;
   close(): Promise<void>;
 }
+
+/** Gets a value as it is stored; undefined leaves it. */
+export type Rewriter = (key: StoreKey, bytes: Uint8Array) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
 export interface StoreStats {
   readonly fileBytes: number;

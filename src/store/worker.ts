@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
-import type { Failure, PackedBatch, PackedRow, Reply, Request, WorkerInput } from "./protocol.ts";
+import type { Failure, PackedBatch, PackedRow, PackedRows, Reply, Request, WorkerInput } from "./protocol.ts";
 
 /** "Knrr", so that nobody's other database is taken for ours; and the version of the tables. */
 const applicationId = 0x4b6e7272;
@@ -21,6 +21,7 @@ class NotOurs extends Error {}
 
 interface Statements {
   readonly insert: StatementSync;
+  readonly replace: StatementSync;
   readonly remove: StatementSync;
   readonly settle: StatementSync;
   readonly count: StatementSync;
@@ -103,26 +104,24 @@ function readOut(db: DatabaseSync, port: MessagePort): void {
     reserved: counters.reserved ?? 0,
     compacted: counters.compacted ?? 0,
   } satisfies Reply);
+  for (const chunk of readRows(db, 0)) port.postMessage({ type: "rows", ...chunk } satisfies Reply, [chunk.bytes]);
+}
+
+/** The rows after a revision, each checked, in chunks of about a megabyte. */
+function* readRows(db: DatabaseSync, after: number): Generator<PackedRows> {
   let rows: PackedRow[] = [];
   let values: Uint8Array[] = [];
   let size = 0;
-  const send = () => {
-    const bytes = new Uint8Array(size);
-    let offset = 0;
-    for (const value of values) {
-      bytes.set(value, offset);
-      offset += value.length;
-    }
-    port.postMessage({ type: "rows", rows, bytes: bytes.buffer } satisfies Reply, [bytes.buffer]);
-    rows = [];
-    values = [];
-    size = 0;
+  const pack = (): PackedRows => {
+    const packed = { rows, bytes: concatenate(values, size) };
+    [rows, values, size] = [[], [], 0];
+    return packed;
   };
   const select = db.prepare(
-    "SELECT revision, created, flags, collection, namespace, name, value, checksum FROM log ORDER BY revision",
+    "SELECT revision, created, flags, collection, namespace, name, value, checksum FROM log WHERE revision > ? ORDER BY revision",
   );
   select.setReturnArrays(true);
-  for (const row of select.iterate() as Iterable<unknown>) {
+  for (const row of select.iterate(after) as Iterable<unknown>) {
     const [revision, created, flags, collection, namespace, name, value, checksum] = row as [
       ...[number, number, number, string, string, string],
       ...[Uint8Array, number],
@@ -133,9 +132,19 @@ function readOut(db: DatabaseSync, port: MessagePort): void {
     rows.push([revision, created, flags, collection, namespace, name, value.length]);
     values.push(value);
     size += value.length;
-    if (size >= readChunkBytes) send();
+    if (size >= readChunkBytes) yield pack();
   }
-  if (rows.length > 0) send();
+  if (rows.length > 0) yield pack();
+}
+
+function concatenate(values: readonly Uint8Array[], size: number): ArrayBuffer {
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const value of values) {
+    bytes.set(value, offset);
+    offset += value.length;
+  }
+  return bytes.buffer;
 }
 
 class LogFile {
@@ -147,6 +156,7 @@ class LogFile {
     this.#db = db;
     this.#statements = {
       insert: db.prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+      replace: db.prepare("UPDATE log SET value = ?, checksum = ? WHERE revision = ?"),
       remove: db.prepare("DELETE FROM log WHERE revision = ?"),
       settle: db.prepare("UPDATE log SET flags = 0 WHERE revision = ?"),
       count: db.prepare("INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
@@ -176,6 +186,33 @@ class LogFile {
       throw error;
     }
     this.#walBytes += bytes.byteLength + pageBytes * (4 + batch.rows.length + batch.garbage.length);
+  }
+
+  read(after: number): PackedRows {
+    for (const chunk of readRows(this.#db, after)) return chunk;
+    return { rows: [], bytes: new ArrayBuffer() };
+  }
+
+  replace({ rows, bytes }: PackedRows): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      let offset = 0;
+      for (const row of rows) {
+        const value = new Uint8Array(bytes, offset, row[6]);
+        offset += value.length;
+        this.#statements.replace.run(value, checksumOf(row, value), row[0]);
+      }
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Copies what is in use to fresh pages, and empties the write-ahead log: about a second for each gigabyte. */
+  scrub(): void {
+    this.#db.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#walBytes = 0;
   }
 
   /** Work that nobody waits for: gives back free pages and empties the write-ahead log, a little at a time. */
@@ -242,9 +279,11 @@ function serve(port: MessagePort, file: string): void {
     const { id } = request;
     try {
       if (request.type === "commit") log.commit(request.batch, request.bytes);
+      if (request.type === "replace") log.replace(request);
+      if (request.type === "scrub") log.scrub();
       if (request.type === "backup") log.backup(request.file);
       if (request.type === "close") log.close();
-      answer({ type: "done", id });
+      answer({ type: "done", id, ...(request.type === "read" ? { read: log.read(request.after) } : {}) });
       if (request.type === "commit") log.tidy();
       if (request.type === "close") port.close();
     } catch (error) {
