@@ -1,46 +1,106 @@
-// Objects as JSON bytes. What many objects share, a pod's spec and who owns its fields, is put into words once.
-import type { KubeObject } from "../machinery/object.ts";
+// Objects as JSON bytes. What many objects share, a pod's spec and who owns its fields, is encoded once.
+import type { KubeObject, ManagedFieldsEntry } from "../machinery/object.ts";
 
-/** The texts of the parts met last, by their identity: parts are immutable. */
-const texts = new Map<object, string>();
-const maxTexts = 64;
+type Json = Record<string, unknown>;
+
+/** The bytes of the large parts met last, by their identity: parts are immutable. */
+const known = new Map<object, Buffer>();
+const maxKnown = 64;
 /** Shorter texts are made as fast as found, longer ones would be too much to keep. */
 const [minLength, maxLength] = [256, 16_384];
 
-/** JSON in memory of its own: a part of Node's shared pool would keep all of that alive. */
-export function encodeJson(object: KubeObject): Buffer {
-  const text = textOf(object);
-  const buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
-  buffer.write(text);
-  return buffer;
-}
+/** Text, and bytes known before, one after the other. */
+class Pieces {
+  readonly #done: (string | Buffer)[] = [];
+  #text = "";
+  #length = 0;
 
-/** What JSON.stringify gives, but for managedFields, which come last in the metadata. */
-export function textOf(object: KubeObject): string {
-  const parts = object as KubeObject & Record<string, unknown>;
-  let out = "";
-  for (const key in parts) {
-    const part = parts[key];
-    if (part === undefined) continue;
-    out += `${out ? "," : "{"}${JSON.stringify(key)}:${key === "metadata" ? metadataText(object) : partText(part)}`;
+  add(text: string): void {
+    this.#text += text;
   }
-  return out ? `${out}}` : "{}";
+
+  /** A value that may be shared with other objects. */
+  addPart(part: unknown): void {
+    const bytes = typeof part === "object" && part !== null ? known.get(part) : undefined;
+    if (bytes) this.#addBytes(bytes);
+    else this.#addFresh(part, JSON.stringify(part));
+  }
+
+  #addFresh(part: unknown, text: string): void {
+    if (text.length < minLength || text.length > maxLength || typeof part !== "object") return this.add(text);
+    const bytes = Buffer.from(text);
+    if (known.size >= maxKnown) known.delete(known.keys().next().value!);
+    known.set(part!, bytes);
+    this.#addBytes(bytes);
+  }
+
+  #addBytes(bytes: Buffer): void {
+    this.#flush();
+    this.#done.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  #flush(): void {
+    if (this.#text === "") return;
+    this.#done.push(this.#text);
+    this.#length += Buffer.byteLength(this.#text);
+    this.#text = "";
+  }
+
+  /** All of it, in memory of its own: a part of Node's shared pool would keep all of that alive. */
+  joined(): Buffer {
+    this.#flush();
+    const out = Buffer.allocUnsafeSlow(this.#length);
+    let at = 0;
+    for (const piece of this.#done) at += typeof piece === "string" ? out.write(piece, at) : piece.copy(out, at);
+    return out;
+  }
 }
 
-function metadataText({ metadata }: KubeObject): string {
-  if (!metadata?.managedFields?.length) return JSON.stringify(metadata);
+/** The bytes of what JSON.stringify gives, but for `managedFields` and `fieldsV1`, which come last where they are. */
+export function encodeJson(object: KubeObject): Buffer {
+  const pieces = new Pieces();
+  addParts(pieces, object as KubeObject & Json, (part, key) => {
+    if (key === "metadata") addMetadata(pieces, part as KubeObject["metadata"]);
+    else pieces.addPart(part);
+  });
+  return pieces.joined();
+}
+
+function addParts(pieces: Pieces, object: Json, add: (part: unknown, key: string) => void): void {
+  let before = "{";
+  for (const key in object) {
+    const part = object[key];
+    if (part === undefined) continue;
+    pieces.add(`${before}${JSON.stringify(key)}:`);
+    add(part, key);
+    before = ",";
+  }
+  pieces.add(before === "{" ? "{}" : "}");
+}
+
+function addMetadata(pieces: Pieces, metadata: KubeObject["metadata"]): void {
+  if (!metadata?.managedFields?.length) return pieces.add(JSON.stringify(metadata));
   const { managedFields, ...rest } = metadata;
-  const head = JSON.stringify(rest).slice(0, -1);
-  return `${head}${head.length > 1 ? "," : ""}"managedFields":[${managedFields.map(partText).join(",")}]}`;
+  addOpen(pieces, rest, "managedFields");
+  managedFields.forEach((entry, i) => {
+    pieces.add(i === 0 ? "[" : ",");
+    addEntry(pieces, entry);
+  });
+  pieces.add("]}");
 }
 
-function partText(part: unknown): string {
-  if (typeof part !== "object" || part === null) return JSON.stringify(part);
-  const known = texts.get(part);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(part);
-  if (text.length < minLength || text.length > maxLength) return text;
-  if (texts.size >= maxTexts) texts.delete(texts.keys().next().value!);
-  texts.set(part, text);
-  return text;
+function addEntry(pieces: Pieces, entry: ManagedFieldsEntry): void {
+  const { fieldsV1, ...rest } = entry;
+  if (typeof fieldsV1 !== "object" || fieldsV1 === null || Array.isArray(fieldsV1))
+    return pieces.add(JSON.stringify(entry));
+  addOpen(pieces, rest, "fieldsV1");
+  addParts(pieces, fieldsV1 as Json, (part) => pieces.addPart(part));
+  pieces.add("}");
+}
+
+/** An object up to the value of one more property. */
+function addOpen(pieces: Pieces, object: object, name: string): void {
+  const head = JSON.stringify(object).slice(0, -1);
+  pieces.add(`${head}${head.length > 1 ? "," : ""}"${name}":`);
 }
