@@ -1,12 +1,13 @@
 // Ingress plans: whose path wins, which Ingresses are ours, and how endpoints move between slots.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Service } from "../../kinds/generated/core.v1.ts";
+import type { Secret, Service } from "../../kinds/generated/core.v1.ts";
 import type { Ingress, IngressClass } from "../../kinds/generated/networking.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { assignSlots, renderConfig, slotCommands, structureOf } from "./config.ts";
 import { type IngressView, planIngress } from "./render.ts";
 import { isOurs } from "./select.ts";
+import { createSelfSigned } from "./self-signed.ts";
 
 const directory = "/data";
 const options = { directory, bind: ["0.0.0.0"], httpPort: 80, httpsPort: 443, threads: 1 };
@@ -29,7 +30,7 @@ const rule = (host: string, path: string, service: string, pathType = "Prefix") 
   http: { paths: [{ path, pathType, backend: { service: { name: service, port: { number: 80 } } } }] },
 });
 
-function view(addresses: string[]): IngressView {
+function view(addresses: string[], secret?: Secret): IngressView {
   const service = { spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] } } as Service;
   const slice = {
     addressType: "IPv4",
@@ -39,12 +40,12 @@ function view(addresses: string[]): IngressView {
   return {
     service: (_, name) => (name === "gone" ? undefined : service),
     slices: () => [slice],
-    secret: () => undefined,
+    secret: () => secret,
   };
 }
 
-const plan = (ingresses: Ingress[], addresses: string[] = ["10.244.0.5"]) =>
-  planIngress(ingresses, view(addresses), { nodeName: "n1" }, directory);
+const plan = (ingresses: Ingress[], addresses: string[] = ["10.244.0.5"], secret?: Secret) =>
+  planIngress(ingresses, view(addresses, secret), { nodeName: "n1" }, directory);
 
 test("the older Ingress keeps a path that two claim", () => {
   const two = plan([
@@ -79,6 +80,27 @@ test("what cannot be served is reported by name", () => {
       "InvalidCertificate: Secret none: does not exist",
     ],
   );
+});
+
+test("nothing that somebody writes into an Ingress or its Secret can break the configuration of all", async () => {
+  const pem = await createSelfSigned("n", Date.now());
+  const key = pem.slice(pem.indexOf("-----BEGIN PRIVATE"));
+  const block = (name: string, text: string) => `-----BEGIN ${name}-----\n${text}\n-----END ${name}-----\n`;
+  const tried = (chain: string) => {
+    const data = { "tls.crt": Buffer.from(chain).toString("base64"), "tls.key": Buffer.from(key).toString("base64") };
+    const spec = { tls: [{ secretName: "s", hosts: ["h"] }] };
+    const { files, problems } = plan([ingress("i", spec)], [], { data } as unknown as Secret);
+    return { file: files.get("certificates/shop:s.pem"), reasons: problems.map(({ reason }) => reason) };
+  };
+  assert.deepEqual(tried(pem + block("CERTIFICATE", "Zm9v")), { file: undefined, reasons: ["InvalidCertificate"] });
+  const { file, reasons } = tried(pem + block("DH PARAMETERS", "Zm9v"));
+  assert.deepEqual(reasons, []);
+  assert.doesNotMatch(file!, /DH PARAMETERS/);
+  for (const path of ["/a shop:other:80", "/a\nvictim#/ shop:a:80", "/\0", `/${"x".repeat(5000)}`]) {
+    const { files, problems } = plan([ingress("i", { rules: [rule("h", path, "a", "Exact")] })]);
+    assert.equal(files.get("exact.map"), "");
+    assert.equal(problems[0]?.reason, "InvalidPath");
+  }
 });
 
 test("endpoints keep their slots, and a full backend grows", () => {

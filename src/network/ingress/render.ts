@@ -1,6 +1,7 @@
 // Ingresses → HAProxy configuration, maps and certificates. Pure. A request finds its backend through three maps: the host's
 // group (exact host, wildcard, or any), then group and path exactly, then group and the longest prefix by path element.
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import type { Secret, Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import type { Ingress, IngressBackend } from "../../kinds/generated/networking.v1.ts";
@@ -41,6 +42,8 @@ export interface IngressPlan {
 export const mapFiles = { hosts: "hosts.map", exact: "exact.map", prefix: "prefix.map" } as const;
 export const certificateList = "certificates.list";
 export const defaultCertificate = "default.pem";
+/** A line of a map is a key, white space and a backend; HAProxy reads up to some 16 KB as one line. */
+const unmappable = /[\0-\x20\x7f]|^.{4096}/s;
 /** Any host. */
 const anyHost = "*";
 
@@ -93,7 +96,7 @@ class Planner {
           pathType === "Exact"
             ? ([this.#exact, `${group}#${path}`] as const)
             : ([this.#prefix, `${group}#${path.replace(/\/*$/, "/")}`] as const);
-        if (/\s/.test(key)) this.#problem(ingress, "InvalidPath", `path ${JSON.stringify(path)} contains white space`);
+        if (unmappable.test(key)) this.#problem(ingress, "InvalidPath", "its path is too long or contains white space");
         else if (!map.has(key)) map.set(key, name);
       }
     }
@@ -117,7 +120,7 @@ class Planner {
       if (!secretName) continue;
       const file = `certificates/${namespace}:${secretName}.pem`;
       if (!this.#certificates.has(file)) {
-        const pem = readCertificate(this.#view.secret(namespace, secretName));
+        const pem = certificateIn(this.#view.secret(namespace, secretName));
         if (typeof pem !== "string") {
           this.#problem(ingress, "InvalidCertificate", `Secret ${secretName}: ${pem.problem}`);
           continue;
@@ -187,20 +190,34 @@ function protocolOptions(appProtocol: string | undefined): string {
   return appProtocol?.toLowerCase() === "https" ? " ssl verify none" : "";
 }
 
-/** Certificate chain and key as HAProxy reads them, or what is wrong: one bad file would keep HAProxy from starting. */
-function readCertificate(secret: Secret | undefined): string | { readonly problem: string } {
+type Certificate = string | { readonly problem: string };
+const certificates = new WeakMap<Secret, Certificate>();
+
+function certificateIn(secret: Secret | undefined): Certificate {
   if (!secret) return { problem: "does not exist" };
-  const text = (key: string) =>
-    Buffer.from(secret.data?.[key] ?? "", "base64")
+  let known = certificates.get(secret);
+  if (known === undefined) certificates.set(secret, (known = readCertificate(secret)));
+  return known;
+}
+
+/** Certificate chain and key as HAProxy reads them, or what is wrong: one bad file would keep HAProxy from starting. */
+function readCertificate({ data }: Secret): Certificate {
+  const text = (name: string) =>
+    Buffer.from(data?.[name] ?? "", "base64")
       .toString("utf8")
       .trim();
-  const [certificate, key] = [text("tls.crt"), text("tls.key")];
-  if (!certificate || !key) return { problem: "has no tls.crt and tls.key" };
+  const [chain, keyText] = [text("tls.crt"), text("tls.key")];
+  if (!chain || !keyText) return { problem: "has no tls.crt and tls.key" };
   try {
-    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+    const privateKey = createPrivateKey(keyText);
+    if (!new X509Certificate(chain).checkPrivateKey(privateKey))
       return { problem: "tls.key does not belong to tls.crt" };
+    // Whatever else the texts hold is left out, so that what is checked is what HAProxy gets.
+    const cert = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)?.join("\n") ?? "";
+    const key = privateKey.export({ type: "pkcs8", format: "pem" });
+    createSecureContext({ cert, key });
+    return `${cert}\n${key}`;
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
-  return `${certificate}\n${key}\n`;
 }
