@@ -153,6 +153,8 @@ const rows: readonly Row[] = [
       ["addressType", "IPv5", "addressType"],
       ["endpoints.0.addresses", [], "endpoints[0].addresses"],
       ["endpoints.0.addresses", ["::1"], "endpoints[0].addresses[0]"],
+      ["endpoints.0.addresses", ["10.0.0.1", "127.0.0.1"], "endpoints[0].addresses[1]"],
+      ["endpoints.0.addresses", ["169.254.169.254"], "endpoints[0].addresses[0]"],
       ["endpoints.0.hostname", "A", "endpoints[0].hostname"],
       ["ports.0.protocol", "ICMP", "ports[0].protocol"],
       ["ports.1", { port: 81 }, "ports[1].name"],

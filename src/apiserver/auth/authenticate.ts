@@ -40,7 +40,7 @@ export const anonymous: UserInfo = { name: "system:anonymous", groups: ["system:
 export const authenticated = "system:authenticated";
 
 /** Paths that need no credentials: what load balancers and start scripts ask. */
-const openPaths = /^\/(?:livez|readyz|healthz)(?:\/|$)|^\/version\/?$/;
+const openPaths = /^\/(?:livez|readyz|healthz|version)\/?$/;
 export const isOpenPath = (path: string): boolean => openPaths.test(path);
 
 /** Client certificates and ServiceAccount tokens alone. */

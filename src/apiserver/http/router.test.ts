@@ -114,8 +114,9 @@ test("strangers get 401 except where health is asked", async () => {
   assert.equal(await status("/api/v1/pods"), 401);
   assert.equal(await status("/api/v1/pods", { authorization: "Bearer nonsense" }), 401);
   assert.equal(await status("/metrics"), 401);
-  for (const path of ["/readyz", "/livez/ping", "/healthz?verbose", "/version"])
-    assert.equal(await status(path), 200, path);
+  for (const path of ["/readyz", "/livez", "/healthz?verbose", "/version"]) assert.equal(await status(path), 200, path);
+  for (const path of ["/livez/ping", "/livez/../api", "//livez", "/livezz", "/version/x", "/debug/pprof"])
+    assert.equal(await status(path), 401, path);
 });
 
 test("what is not allowed is forbidden in upstream's words, unknown or not", async () => {

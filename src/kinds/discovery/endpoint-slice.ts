@@ -5,6 +5,7 @@ import { duplicate, invalidValue, path, required, tooMany } from "../../machiner
 import { dnsLabelErrors, dnsSubdomainErrors, isIPv4, isIPv6 } from "../../machinery/names.ts";
 import { complaints, each, type Errors, oneOf, optionallyNamed, portNumber, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
+import { unreachableErrors } from "../core/service-validation.ts";
 import { defineKind } from "../kind.ts";
 
 export type EndpointSlice = discovery.EndpointSlice;
@@ -21,8 +22,9 @@ function shortList(words: readonly string[], separator = ","): string {
 }
 
 function addressErrors(address: string, type: string, at: string): Errors {
-  if (type === "IPv4") return isIPv4(address) ? [] : [invalidValue(at, address, "must be an IPv4 address")];
-  if (type === "IPv6") return isIPv6(address) ? [] : [invalidValue(at, address, "must be an IPv6 address")];
+  if (type === "IPv4" && !isIPv4(address)) return [invalidValue(at, address, "must be an IPv4 address")];
+  if (type === "IPv6" && !isIPv6(address)) return [invalidValue(at, address, "must be an IPv6 address")];
+  if (type === "IPv4" || type === "IPv6") return unreachableErrors(at, address);
   return complaints(at, address, dnsSubdomainErrors(address));
 }
 
