@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { Client } from "./client/client.ts";
 import { wellKnownAddresses, type ClusterSettings } from "./cluster.ts";
+import { ensurePrivateDirectory } from "./host/private-directory.ts";
 import { startContainerd } from "./kubelet/containerd.ts";
 import { startKubelet, type Kubelet } from "./kubelet/kubelet.ts";
 import type { Clock } from "./machinery/clock.ts";
@@ -30,6 +31,7 @@ export const containerdSocket = (settings: ClusterSettings): string =>
 /** The bridge, its routes and the CNI configuration. The first thing a node makes, so that no address ever leaks. */
 export async function prepareNetwork(settings: ClusterSettings): Promise<PodNetwork> {
   const { bridge, podCidr, serviceCidr, name } = settings;
+  ensurePrivateDirectory(runDirectory(settings));
   const network = await ensurePodNetwork({
     bridge,
     podCidr,
@@ -75,6 +77,7 @@ export async function startNode(client: Client, options: NodeOptions): Promise<R
   const stop = new AbortController();
   const shared = { clock, signal: stop.signal };
   const { dns: dnsAddress } = wellKnownAddresses(settings);
+  ensurePrivateDirectory(join(dataDir, "volumes"));
   const component = (name: string) => ({ ...shared, client: client.as(name), log: log.child({ component: name }) });
 
   const proxy = startServiceProxy({

@@ -1,9 +1,10 @@
 // A containerd of our own: configuration, start, adoption after a restart of Knarr, orderly stop. Containers belong to
 // their shims, so they outlive both Knarr and containerd.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { adoptChild, startChild } from "../host/child.ts";
 import type { Child } from "../host/child.ts";
+import { ensurePrivateDirectory } from "../host/private-directory.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
@@ -123,7 +124,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const configFile = join(dir, "config.toml");
   const pidFile = join(dir, "containerd.pid");
   const config = renderContainerdConfig({ ...options, stateDir, socket, restrictOom });
-  await mkdir(dir, { recursive: true, mode: 0o711 });
+  ensurePrivateDirectory(dir);
 
   let child = await adopt({ pidFile, configFile, config, socket }, clock, log);
   if (!child) {

@@ -7,6 +7,7 @@ import { createEventRecorder } from "../client/events.ts";
 import type { Client } from "../client/client.ts";
 import type { NodeConnection } from "../client/node-connection.ts";
 import { makeShared } from "../host/mount.ts";
+import { ensurePrivateDirectory } from "../host/private-directory.ts";
 import { ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service } from "../kinds/core/index.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { keyOf } from "../machinery/object.ts";
@@ -62,7 +63,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const { client, clock, log, nodeName, dataDir } = options;
   const podsDir = join(dataDir, "pods");
   const logsDir = join(dataDir, "logs/pods");
-  await Promise.all([mkdir(podsDir, { recursive: true, mode: 0o711 }), mkdir(logsDir, { recursive: true })]);
+  ensurePrivateDirectory(dataDir);
+  await Promise.all([podsDir, logsDir].map((path) => mkdir(path, { recursive: true })));
   makeShared(dataDir);
 
   const stop = new AbortController();

@@ -86,7 +86,15 @@ function baseChains(options: TableOptions): [name: string, hook: string, rules: 
     ],
     // Before routing: a packet turned round on the bridge makes the kernel send a redirect, whose rate limit would then
     // swallow the refusal.
-    ["filter-prerouting", "type filter hook prerouting priority -90;", refuse],
+    [
+      "filter-prerouting",
+      "type filter hook prerouting priority -90;",
+      [
+        ...refuse,
+        // Clouds hand out their machines' credentials at link-local addresses. Pods may only ask for names there.
+        `iifname ${bridge} ip daddr 169.254.0.0/16 fib daddr type != local th dport != 53 goto refuse`,
+      ],
+    ],
     ["filter-output", "type filter hook output priority filter;", refuse],
   ];
 }
