@@ -20,7 +20,10 @@ export interface AdmissionRequest {
   readonly subresource: string;
   readonly namespace: string;
   name: string;
-  /** The draft: `mutate` may write to it or put another in its place. For DELETE the stored object, which is immutable. */
+  /**
+   * The draft: `mutate` may write to it or put another in its place, but copies a part that is the very same in `old`
+   * first. For DELETE the stored object, which is immutable.
+   */
   object: KubeObject;
   readonly old?: KubeObject | undefined;
   /** What the object is when the subresource has a type of its own (Scale, Binding, Eviction, PodExecOptions …). */
