@@ -241,20 +241,7 @@ export async function describe(options: Target): Promise<void> {
   const { kind, name } = await splitTarget(client, options.resource, options.objectName);
   const namespace = kind.namespaced ? options.namespace : undefined;
   const object = (await client.get(kind, name!, namespace)) as KubeObject & Record<string, unknown>;
-  const { apiVersion, kind: _, metadata, ...rest } = object;
-  const { labels, annotations, managedFields: __, name: ___, namespace: ____, ...other } = metadata;
-  const shown = {
-    Name: metadata.name,
-    Namespace: namespace,
-    Kind: `${object.kind} (${apiVersion})`,
-    Labels: labels,
-    Annotations: annotations,
-    Metadata: other,
-    ...rest,
-  };
-  console.log(
-    stringify(Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined))).trimEnd(),
-  );
+  console.log(stringify(described(object)).trimEnd());
   const selector = `involvedObject.kind=${kind.kind},involvedObject.name=${name}`;
   const events = await client.list(Event, { namespace: namespace ?? "default", fieldSelector: selector });
   if (events.items.length === 0) return console.log("Events: none");
@@ -268,3 +255,26 @@ export async function describe(options: Target): Promise<void> {
   ]);
   for (const line of alignColumns([["TYPE", "REASON", "AGE", "FROM", "MESSAGE"], ...rows])) console.log(`  ${line}`);
 }
+
+/** Without what only machines read, and with the sizes of what is secret: people show this to others. */
+function described({ apiVersion, kind, metadata, ...rest }: KubeObject & Record<string, unknown>): object {
+  const { labels, annotations, managedFields: _, name, namespace, ...other } = metadata;
+  const { [lastApplied]: __, ...notes } = annotations ?? {};
+  const isSecret = kind === "Secret" && apiVersion === "v1";
+  const sizes = Object.entries((isSecret && (rest.data as Record<string, string>)) || {}).map(
+    ([key, value]) => [key, `${Buffer.byteLength(value, "base64")} bytes`] as const,
+  );
+  const shown = {
+    Name: name,
+    Namespace: namespace,
+    Kind: `${kind} (${apiVersion})`,
+    Labels: labels,
+    Annotations: Object.keys(notes).length > 0 ? notes : undefined,
+    Metadata: other,
+    ...rest,
+    ...(isSecret ? { data: Object.fromEntries(sizes) } : {}),
+  };
+  return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined));
+}
+
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
