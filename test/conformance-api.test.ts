@@ -1,126 +1,21 @@
 // What the conformance suite asks of the API itself, asked of an API server of its own over HTTPS: no node, no webhook,
 // no custom resource. Tests are named after the behaviours.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { json, text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { readCertificateRequest } from "../src/apiserver/auth/certificate-request.ts";
-import { ensurePki, loadX509, type Pki } from "../src/apiserver/auth/pki.ts";
-import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
-import { createApi } from "../src/apiserver/core/api.ts";
-import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
-import { localClient } from "../src/apiserver/local.ts";
-import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
-import { httpsClient, type HttpsClient, type RawRequest } from "../src/client/https.ts";
-import { startControllers } from "../src/controllers/index.ts";
-import { builtinKinds } from "../src/kinds/index.ts";
-import { KindRegistry } from "../src/kinds/registry.ts";
-import { realClock } from "../src/machinery/clock.ts";
 import { StatusError } from "../src/machinery/errors.ts";
-import { silentLogger } from "../src/machinery/log.ts";
-import { openMemoryStore } from "../src/store/memory.ts";
-import type { Store } from "../src/store/store.ts";
+import { refusal, requestsOf, startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 describe("the API as conformance sees it", { timeout: 120_000 }, () => {
-  const directory = mkdtempSync(join(tmpdir(), "knarr-conformance-"));
-  const stop = new AbortController();
-  let server: ApiServer;
-  let store: Store;
-  let admin: HttpsClient;
-  let pki: Pki;
+  let plane: ControlPlane;
+  let { ask, patch, until, watch } = {} as ReturnType<typeof requestsOf>;
 
   before(async () => {
-    const clock = realClock;
-    pki = await ensurePki(directory, { names: ["localhost"], addresses: ["127.0.0.1"], clock });
-    store = await openMemoryStore({ clock, freeze: true, historyEvents: 2000 });
-    const kinds = new KindRegistry(builtinKinds);
-    const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: "https://test" });
-    const shared = { store, clock, log: silentLogger, kinds, tokens };
-    const serviceCidr = "10.96.0.0/16";
-    const api = createApi({ ...shared, serviceCidr, rootCaPem: pki.caPem, clusterDomain: "cluster.local" });
-    await bootstrap({ store, clock, rootCaPem: pki.caPem, serviceCidr });
-    const client = localClient(api, store, kinds, "test");
-    server = await startApiServer({
-      ...shared,
-      api,
-      client,
-      pki,
-      listen: { host: "127.0.0.1", port: 0 },
-      nodes: () => undefined,
-      signal: stop.signal,
-      version: "test",
-    });
-    const metrics = await startControllers({
-      client,
-      kinds,
-      clock,
-      log: silentLogger,
-      signal: stop.signal,
-      rootCaPem: pki.caPem,
-      storageDir: "/storage",
-      removeVolumeDirectory: () => Promise.resolve(),
-      certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
-    });
-    server.metrics.addSource(metrics);
-    admin = httpsClient({
-      server: server.url,
-      caPem: pki.caPem,
-      credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem },
-      component: "conformance",
-    });
+    plane = await startControlPlane({ historyEvents: 2000 });
+    ({ ask, patch, until, watch } = requestsOf(plane.admin));
   });
-  after(async () => {
-    await admin?.[Symbol.asyncDispose]();
-    stop.abort();
-    await server?.close();
-    await store?.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  after(async () => plane?.[Symbol.asyncDispose]());
 
-  const ask = async (method: string, path: string, body?: unknown, headers: RawRequest["headers"] = {}) => {
-    const answer = await admin.request(method, path, {
-      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    });
-    return (await json(answer.body)) as any;
-  };
-  const merge = (path: string, patch: unknown) =>
-    ask("PATCH", path, patch, { "content-type": "application/merge-patch+json" });
-  const refused = async (asked: Promise<unknown>): Promise<StatusError> => {
-    const error = await asked.then(
-      () => assert.fail("it was not refused"),
-      (reason: unknown) => reason,
-    );
-    assert.ok(error instanceof StatusError, String(error));
-    return error;
-  };
-  const until = async (path: string, fits: (object: any) => boolean): Promise<any> => {
-    const deadline = Date.now() + 10_000;
-    for (;;) {
-      const object = await ask("GET", path).catch((error: unknown) => {
-        if (error instanceof StatusError && error.code === 404) return undefined;
-        throw error;
-      });
-      if (fits(object)) return object;
-      if (Date.now() > deadline) assert.fail(`${path} stayed ${JSON.stringify(object?.status)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  /** Events of a watch until there are `count`, each as `TYPE name`. */
-  const watch = async (path: string, count: number): Promise<{ type: string; object: any }[]> => {
-    const events: { type: string; object: any }[] = [];
-    const { body } = await admin.request("GET", path);
-    let rest = "";
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      const lines = (rest + chunk.toString("utf8")).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) events.push(JSON.parse(line));
-      if (events.length >= count) break;
-    }
-    return events;
-  };
   const names = (events: { type: string; object: any }[]) =>
     events.map(({ type, object }) => `${type} ${object.metadata.name}`);
 
@@ -136,10 +31,10 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     const maps = `${space}/configmaps`;
     const selector = "labelSelector=watch%3Done";
     const first = await ask("POST", maps, configMap("watched", { watch: "one" }));
-    const changed = await merge(`${maps}/watched`, { data: { a: "1" } });
-    await merge(`${maps}/watched`, { metadata: { labels: { watch: "two" } } });
-    await merge(`${maps}/watched`, { data: { a: "2" } });
-    await merge(`${maps}/watched`, { metadata: { labels: { watch: "one" } } });
+    const changed = await patch(`${maps}/watched`, { data: { a: "1" } });
+    await patch(`${maps}/watched`, { metadata: { labels: { watch: "two" } } });
+    await patch(`${maps}/watched`, { data: { a: "2" } });
+    await patch(`${maps}/watched`, { metadata: { labels: { watch: "one" } } });
     await ask("DELETE", `${maps}/watched`);
     const version = Number(first.metadata.resourceVersion);
     const all = await watch(`${maps}?watch=1&${selector}&resourceVersion=${version - 1}`, 5);
@@ -184,10 +79,10 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     assert.equal(new Set(seen).size, 40);
 
     const { metadata } = await ask("GET", `${templates}?limit=10`);
-    for (let i = 0; store.compactedRevision <= Number(metadata.resourceVersion); i++) {
-      await merge(`${templates}/template-00`, { metadata: { labels: { i: String(i) } } });
+    for (let i = 0; plane.store.compactedRevision <= Number(metadata.resourceVersion); i++) {
+      await patch(`${templates}/template-00`, { metadata: { labels: { i: String(i) } } });
     }
-    const error = await refused(ask("GET", `${templates}?limit=10&continue=${encodeURIComponent(metadata.continue)}`));
+    const error = await refusal(ask("GET", `${templates}?limit=10&continue=${encodeURIComponent(metadata.continue)}`));
     assert.equal(error.status.reason, "Expired");
     const next = (error.status.metadata as { continue?: string }).continue;
     assert.ok(next);
@@ -207,7 +102,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
       kind: "SelfSubjectAccessReview",
       spec: { resourceAttributes: { verb: "get", resource: "pods" } },
     };
-    const error = await refused(ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, accept));
+    const error = await refusal(ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, accept));
     assert.equal(error.code, 406);
   });
 
@@ -228,7 +123,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
   test("aggregated discovery answers to its Accept headers", async () => {
     const type = (version: string) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
     for (const path of ["/api", "/apis"]) {
-      const answer = await admin.request("GET", path, { headers: { accept: `${type("v2")},application/json` } });
+      const answer = await plane.admin.request("GET", path, { headers: { accept: `${type("v2")},application/json` } });
       assert.match(String(answer.headers["content-type"]), /as=APIGroupDiscoveryList/);
       const list = (await json(answer.body)) as any;
       assert.equal(list.kind, "APIGroupDiscoveryList");
@@ -243,24 +138,24 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
       ask("POST", "/apis/apps/v1/namespaces/default/deployments?fieldValidation=Strict", body);
     const rest = `"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a","image":"b"}]}}`;
     const head = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"`;
-    const both = await refused(post(`${head}},"spec":{"unknownField":"foo","replicas":2,"replicas":3,${rest}}}`));
+    const both = await refusal(post(`${head}},"spec":{"unknownField":"foo","replicas":2,"replicas":3,${rest}}}`));
     assert.match(
       both.message,
       /strict decoding error: unknown field "spec\.unknownField", duplicate field "spec\.replicas"/,
     );
-    const meta = await refused(post(`${head},"unknownMeta":"foo"},"spec":{${rest}}}`));
+    const meta = await refusal(post(`${head},"unknownMeta":"foo"},"spec":{${rest}}}`));
     assert.match(meta.message, /strict decoding error: unknown field "metadata\.unknownMeta"/);
   });
 
   test("namespaces take patches, updates, finalizers and status, and empty themselves when deleted", async () => {
     const path = "/api/v1/namespaces/conformance";
     await ask("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "conformance" } });
-    assert.equal((await merge(path, { metadata: { labels: { a: "b" } } })).metadata.labels.a, "b");
+    assert.equal((await patch(path, { metadata: { labels: { a: "b" } } })).metadata.labels.a, "b");
     const read = await ask("GET", path);
     const updated = await ask("PUT", path, { ...read, metadata: { ...read.metadata, annotations: { c: "d" } } });
     assert.equal(updated.metadata.annotations.c, "d");
     const condition = { type: "StatusPatch", status: "True", reason: "Test", message: "set", lastTransitionTime: null };
-    const patched = await merge(`${path}/status`, { status: { conditions: [condition] } });
+    const patched = await patch(`${path}/status`, { status: { conditions: [condition] } });
     assert.equal(patched.status.conditions[0].type, "StatusPatch");
     const withFinalizer = { ...(await ask("GET", path)) };
     withFinalizer.spec = { finalizers: [...withFinalizer.spec.finalizers, "example.com/wait"] };
@@ -282,29 +177,6 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     assert.equal((await ask("GET", `${path}/services`)).items.length, 0);
     await ask("PUT", `${path}/finalize`, { ...leaving, spec: { finalizers: [] } });
     await until(path, (namespace) => namespace === undefined);
-  });
-
-  test("resource quotas are counted promptly and live from creation to deletion of a collection", async () => {
-    const quotas = `${space}/resourcequotas`;
-    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "q", labels: { q: "1" } } };
-    await ask("POST", quotas, { ...quota, spec: { hard: { secrets: "5", "count/replicasets.apps": "0" } } });
-    await until(`${quotas}/q`, ({ status }) => status?.used?.secrets === "0");
-    await ask("POST", `${space}/secrets`, { apiVersion: "v1", kind: "Secret", metadata: { name: "counted" } });
-    await until(`${quotas}/q`, ({ status }) => status.used.secrets === "1");
-    const spec = {
-      selector: { matchLabels: { a: "b" } },
-      template: { metadata: { labels: { a: "b" } }, ...template("t").template },
-    };
-    const set = { apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "r" }, spec };
-    assert.match(
-      (await refused(ask("POST", "/apis/apps/v1/namespaces/default/replicasets", set))).message,
-      /exceeded quota/,
-    );
-    await ask("DELETE", `${space}/secrets/counted`);
-    await until(`${quotas}/q`, ({ status }) => status.used.secrets === "0");
-    assert.equal((await merge(`${quotas}/q`, { spec: { hard: { secrets: "6" } } })).spec.hard.secrets, "6");
-    await ask("DELETE", `${quotas}?labelSelector=q%3D1`);
-    assert.equal((await ask("GET", quotas)).items.length, 0);
   });
 
   /** Every operation that the suite tries on kinds that only have to be served. */
@@ -329,7 +201,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
       }
     };
     assert.equal(
-      (await merge(path, { metadata: { annotations: { patched: "1" } } })).metadata.annotations.patched,
+      (await patch(path, { metadata: { annotations: { patched: "1" } } })).metadata.annotations.patched,
       "1",
     );
     const annotations = { updated: "1" };
@@ -337,11 +209,11 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     assert.deepEqual(updated.metadata.annotations, { updated: "1" });
     if (hasStatus) {
       assert.equal((await ask("GET", `${path}/status`)).metadata.name, name);
-      await merge(`${path}/status`, { metadata: { annotations: { patchedstatus: "true" } } });
+      await patch(`${path}/status`, { metadata: { annotations: { patchedstatus: "true" } } });
       await update(`${path}/status`, (read) => read);
     }
     await ask("DELETE", path);
-    assert.equal((await refused(ask("GET", path))).code, 404);
+    assert.equal((await refusal(ask("GET", path))).code, 404);
     await ask("POST", collection, { ...object, metadata: { name, labels: { suite: name } } });
     await ask("DELETE", selected);
     assert.equal((await ask("GET", selected)).items.length, 0);
@@ -405,7 +277,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     await ask("POST", core, event);
     const fields = "fieldSelector=involvedObject.kind%3DPod%2Creason%3DTest";
     assert.equal((await ask("GET", `/api/v1/events?${fields}`)).items.length, 1);
-    assert.equal((await merge(`${core}/told`, { message: "patched" })).message, "patched");
+    assert.equal((await patch(`${core}/told`, { message: "patched" })).message, "patched");
     const grouped = "/apis/events.k8s.io/v1/namespaces/default/events";
     const other = await ask("GET", `${grouped}/told`);
     assert.equal(other.note, "patched");
@@ -435,7 +307,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
   test("the server tells its version, its metrics and profiles of itself", async () => {
     const { major, minor } = await ask("GET", "/version");
     assert.deepEqual([major, minor], ["1", "36"]);
-    const metrics = await text((await admin.request("GET", "/metrics")).body);
+    const metrics = await text((await plane.admin.request("GET", "/metrics")).body);
     for (const line of [
       /^apiserver_request_duration_seconds_bucket\{verb="GET",.*le="\+Inf"\} \d+$/m,
       /^apiserver_current_inflight_requests\{request_kind="readOnly"\} 1$/m,
@@ -446,39 +318,5 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
       assert.match(metrics, line);
     const profile = await ask("GET", "/debug/pprof/profile?seconds=0");
     assert.ok(profile.nodes.length > 0);
-  });
-
-  test("certificate requests are approved, signed and good for the user they name", async () => {
-    const { Pkcs10CertificateRequestGenerator } = await loadX509();
-    const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-    const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-    const request = await Pkcs10CertificateRequestGenerator.create({
-      name: "O=developers, CN=jane",
-      keys,
-      signingAlgorithm: algorithm,
-    });
-    const requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-    const created = await ask("POST", requests, {
-      apiVersion: "certificates.k8s.io/v1",
-      kind: "CertificateSigningRequest",
-      metadata: { name: "jane" },
-      spec: {
-        request: Buffer.from(request.toString("pem")).toString("base64"),
-        signerName: "kubernetes.io/kube-apiserver-client",
-        expirationSeconds: 3600,
-        usages: ["digital signature", "key encipherment", "client auth"],
-      },
-    });
-    assert.equal(created.spec.username, "kubernetes-admin");
-    const conditions = [{ type: "Approved", status: "True", reason: "Test", message: "go" }];
-    await ask("PUT", `${requests}/jane/approval`, { ...created, status: { conditions } });
-    const { status } = await until(`${requests}/jane`, (csr) => csr.status.certificate !== undefined);
-    const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-    const key = `-----BEGIN PRIVATE KEY-----\n${der.toString("base64")}\n-----END PRIVATE KEY-----\n`;
-    const cert = Buffer.from(status.certificate, "base64").toString("utf8");
-    const credentials = { cert, key };
-    await using jane = httpsClient({ server: server.url, caPem: pki.caPem, credentials, component: "jane" });
-    const denied = await refused(jane.request("GET", "/api/v1/secrets"));
-    assert.match(denied.message, /User "jane" cannot list resource "secrets"/);
   });
 });

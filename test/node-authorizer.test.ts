@@ -2,7 +2,7 @@
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import type { KeyPair } from "../src/apiserver/auth/pki.ts";
-import { loadX509 } from "../src/apiserver/auth/pki.ts";
+import { loadX509 } from "../src/apiserver/auth/pki/issue.ts";
 import type { HttpsClient } from "../src/client/https.ts";
 import {
   CertificateSigningRequest,

@@ -1,5 +1,5 @@
 // What a PKCS #10 certificate request asks for.
-import { loadX509 } from "./pki.ts";
+import { loadX509 } from "./pki/issue.ts";
 
 /** Subject and alternative names of a request in PEM. Rejects when it cannot be read. */
 export async function readCertificateRequest(pem: string): Promise<{
