@@ -164,7 +164,8 @@ function compareObjects(before: JsonObject, after: JsonObject, schema: TypedSche
 
 function compareLists(before: readonly unknown[], after: readonly unknown[], schema: TypedSchema): Comparison {
   const out = new Differences();
-  const old = new Map(before.map((item) => [itemElement(item, schema), item]));
+  // Of items with the same keys the first counts.
+  const old = new Map(before.toReversed().map((item) => [itemElement(item, schema), item]));
   const seen = new Set<string>();
   for (const item of after) {
     const element = itemElement(item, schema);
@@ -172,8 +173,7 @@ function compareLists(before: readonly unknown[], after: readonly unknown[], sch
     seen.add(element);
     out.add(element, compare(old.get(element), item, itemSchema(schema), true));
   }
-  for (const item of before) {
-    const element = itemElement(item, schema);
+  for (const [element, item] of old) {
     if (!seen.has(element)) out.add(element, compare(item, undefined, itemSchema(schema), true));
   }
   return out;
