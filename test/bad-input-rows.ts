@@ -824,7 +824,7 @@ export const rawRows: readonly RawRow[] = [
   }),
   get("a field selector that does not parse", `${pods}?fieldSelector=metadata.name`, 400, "BadRequest"),
   get("a limit that is no number", `${pods}?limit=many`, 400, "BadRequest"),
-  get("a resourceVersion that is no number", `${pods}?resourceVersion=new`, 422, "Invalid"),
+  get("a resourceVersion that is no number", `${pods}?resourceVersion=new`, 400, "BadRequest"),
   get("a resourceVersion of the future", `${pods}?resourceVersion=99999999`, 504, "Timeout", {
     message: /Too large resource version/,
   }),

@@ -37,6 +37,7 @@ export interface WriteParameters {
   readonly duplicateFields?: readonly string[];
   readonly subresource?: string;
   /** Server-side apply only. */
+  readonly isApply?: boolean;
   readonly force?: boolean;
 }
 
@@ -82,7 +83,7 @@ export interface ObjectTarget {
  * commits; throws StatusError. Input drafts may be written to; results are immutable. Writes return the new entry.
  */
 export interface Api {
-  get(context: RequestContext, kind: AnyKind, target: ObjectTarget): Entry;
+  get(context: RequestContext, kind: AnyKind, target: ObjectTarget, subresource?: string): Entry;
   list(context: RequestContext, kind: AnyKind, parameters: ListParameters): ListResult;
   create(
     context: RequestContext,

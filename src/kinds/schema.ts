@@ -300,7 +300,8 @@ function decodeScalar(value: unknown, facts: FieldFacts, walk: Walk): unknown {
     case "number":
       return typeof value === "number" ? value : wrongType(walk, value, facts);
     case "integer":
-      return isInteger(value, facts.format) ? value : wrongType(walk, value, facts);
+      if (!isInteger(value, facts.format)) return wrongType(walk, value, facts);
+      return Number.isSafeInteger(value) ? value : refuse(walk, inexactInteger);
     case "intOrString":
       return typeof value === "string" || isInteger(value, "int32")
         ? value
@@ -316,6 +317,9 @@ function decodeScalar(value: unknown, facts: FieldFacts, walk: Walk): unknown {
       return value;
   }
 }
+
+/** What is wrong with integers that JSON parsing has changed. */
+export const inexactInteger = `an integer must be within ±${Number.MAX_SAFE_INTEGER}`;
 
 function isInteger(value: unknown, format: string | undefined): boolean {
   if (!Number.isInteger(value)) return false;

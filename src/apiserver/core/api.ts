@@ -105,7 +105,7 @@ export function createApi(options: ApiOptions): Api {
   return {
     authorizer,
     admissionMetrics: webhooks.metrics.source,
-    get: (context, kind, target) => get(core, context, kind, target),
+    get: (context, kind, target, subresource) => get(core, context, kind, target, subresource),
     list: (context, kind, parameters) => list(core, context, kind, parameters),
     create: (context, kind, namespace, draft, parameters) =>
       kind.virtual && kind.plural === "bindings"

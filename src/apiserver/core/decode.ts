@@ -9,6 +9,15 @@ import type { RequestContext, WriteParameters } from "../types.ts";
 /** True for kinds of the built-in schema table, false for those that CustomResourceDefinitions add. */
 export const isBuiltin = (kind: AnyKind): boolean => schemaOf(kind.schema) !== undefined;
 
+/** Refuses what an applied configuration names and its type does not have, whatever the field validation. */
+function refuseUndeclared(kind: AnyKind, { metadata }: KubeObject, unknownFields: readonly string[]): void {
+  if (unknownFields.length === 0) return;
+  const texts = unknownFields.map((field) => `.${field}: field not declared in schema`);
+  const what = `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}; ${apiVersionOf(kind)}, Kind=${kind.kind}`;
+  const list = texts.length === 1 ? texts[0] : ["errors:", ...texts.map((text) => `  ${text}`)].join("\n");
+  throw badRequest(`failed to create typed patch object (${what}): ${list}`);
+}
+
 /**
  * Checks types and, as `fieldValidation` asks, unknown fields. Trusted callers are not checked, nor are parts of `known`,
  * a decoded object.
@@ -26,13 +35,17 @@ export function decode(
   const policy = parameters.fieldValidation ?? "Warn";
   const { object, errors, unknownFields } = kind.custom
     ? kind.custom.decode(value)
-    : decodeObject(value, schema, { unknown: policy === "Ignore" ? "ignore" : "collect", known });
+    : decodeObject(value, schema, {
+        unknown: policy === "Ignore" && !parameters.isApply ? "ignore" : "collect",
+        known,
+      });
   const version = apiVersionOf(kind);
   if (errors.length > 0) {
     throw badRequest(
       `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${errors.join(", ")}`,
     );
   }
+  if (parameters.isApply) refuseUndeclared(kind, object as KubeObject, unknownFields);
   const complaints =
     policy === "Ignore"
       ? []
@@ -52,15 +65,29 @@ export function decode(
   return draft;
 }
 
+/** The API version of the kind; throws BadRequest when the object says that it is something else. */
+export function checkType(kind: AnyKind, draft: { readonly apiVersion?: string; readonly kind?: string }): string {
+  const version = apiVersionOf(kind);
+  if ((draft.kind || kind.kind) !== kind.kind) {
+    const given = String(draft.apiVersion || version)
+      .split("/")
+      .at(-1);
+    throw badRequest(
+      `${draft.kind} in version ${JSON.stringify(given)} cannot be handled as a ${kind.kind}: converting (${given}.${draft.kind}) to (${kind.version}.${kind.kind}): unknown conversion`,
+    );
+  }
+  if ((draft.apiVersion || version) !== version) {
+    throw badRequest(
+      `the API version in the data (${draft.apiVersion}) does not match the expected API version (${version})`,
+    );
+  }
+  return version;
+}
+
 /** Makes the draft say what the request says; throws BadRequest where the two contradict each other. */
 export function checkIdentity(kind: AnyKind, draft: KubeObject, namespace: string, name: string): void {
   if (draft === null || typeof draft !== "object" || Array.isArray(draft)) throw badRequest("the body is no object");
-  const version = apiVersionOf(kind);
-  if ((draft.apiVersion || version) !== version || (draft.kind || kind.kind) !== kind.kind) {
-    throw badRequest(
-      `the API version in the data (${draft.apiVersion}, Kind=${draft.kind}) does not match the expected API version (${version}, Kind=${kind.kind})`,
-    );
-  }
+  const version = checkType(kind, draft);
   draft.apiVersion = version;
   draft.kind = kind.kind;
   draft.metadata = { ...draft.metadata };

@@ -71,7 +71,7 @@ test("bad list options are refused by name", async () => {
   );
   assert.throws(
     () => list({ resourceVersion: "x" }),
-    (e) => isReason(e, "Invalid"),
+    (e) => isReason(e, "BadRequest"),
   );
 });
 

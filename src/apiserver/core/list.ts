@@ -3,7 +3,7 @@
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, invalid, methodNotSupported, notFound, StatusError, statusError } from "../../machinery/errors.ts";
-import { forbiddenField, invalidValue, notSupported } from "../../machinery/field.ts";
+import { forbiddenField, notSupported } from "../../machinery/field.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Entry, Listing } from "../../store/store.ts";
 import type { ListParameters, ListResult, ObjectTarget, RequestContext } from "../types.ts";
@@ -15,9 +15,15 @@ import { selectionOf } from "./selection.ts";
 import type { Selection } from "./selection.ts";
 
 /** The durable version of one object; throws NotFound. */
-export function get(core: Core, context: RequestContext, kind: AnyKind, target: ObjectTarget): Entry {
+export function get(
+  core: Core,
+  context: RequestContext,
+  kind: AnyKind,
+  target: ObjectTarget,
+  subresource?: string,
+): Entry {
   if (!kind.verbs.includes("get")) throw methodNotSupported(resourceOf(kind), "get");
-  authorize(core.authorizer, context, kind, "get", target);
+  authorize(core.authorizer, context, kind, "get", target, subresource);
   const entry = core.store.get(storeKey(kind, target));
   if (!entry) throw notFound(resourceOf(kind), target.name);
   return viewOf(kind, entry);
@@ -115,16 +121,15 @@ function checkVersionMatch(parameters: ListParameters): void {
   }
 }
 
-/** The number in a resourceVersion; throws Invalid as upstream does. */
+/** The number in a resourceVersion; throws BadRequest. */
 export function parseVersion(version: string): number {
   if (/^\d{1,15}$/.test(version)) return Number(version);
-  throw invalid({ group: "", kind: "" }, version, [
-    invalidValue("resourceVersion", version, `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`),
-  ]);
+  const text = JSON.stringify(version);
+  throw badRequest(`resourceVersion: Invalid value: ${text}: strconv.ParseUint: parsing ${text}: invalid syntax`);
 }
 
 export function tooLargeVersion(asked: number, current: number): StatusError {
-  return statusError("Timeout", `Too large resource version: ${asked}, current: ${current}`, {
+  return statusError("Timeout", `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
     retryAfterSeconds: 1,
   });
@@ -164,7 +169,7 @@ function decodeToken(text: string): Token {
     const token = JSON.parse(Buffer.from(text, "base64url").toString()) as { v?: string } & Token;
     if (token.v === "meta.k8s.io/v1" && Number.isSafeInteger(token.rv) && typeof token.start === "string") return token;
   } catch {}
-  throw badRequest("continue key is not valid: encoded continue token could not be read");
+  throw badRequest("invalid continue token: continue key is not valid");
 }
 
 function resumed(core: Core, collection: string, namespace: string | undefined, text: string): Start {

@@ -28,10 +28,9 @@ export async function prepareAccess(
     return prepare(attributesOf(user, kind, verb, target, "", selection));
   }
   const all = [main];
-  // What may make the object, what opens a stream, and what reads a status counts as something else, too.
+  // What may make the object and what opens a stream counts as something else, too.
   if (verb === "patch" && !subresource) all.push({ ...main, verb: "create", name: "" });
-  if (verb === "get" && subresource === "status") all.push({ ...main, subresource: "" });
-  else if (verb === "get" && subresource) all.push({ ...main, verb: "create" });
+  if (verb === "get" && subresource && subresource !== "status") all.push({ ...main, verb: "create" });
   await Promise.all(all.map((attributes) => prepare(attributes)));
 }
 

@@ -54,6 +54,7 @@ export function writeParameters(
     ...(fieldManager ? { fieldManager } : {}),
     ...(fieldValidation ? { fieldValidation: fieldValidation as (typeof validations)[number] } : {}),
     ...(options.subresource ? { subresource: options.subresource } : {}),
+    ...(options.isApply ? { isApply: true } : {}),
     ...(options.isApply && isTrue(force) ? { force: true } : {}),
   };
 }
@@ -111,11 +112,6 @@ export function listParameters(query: URLSearchParams, namespace: string, name =
   const match = text("resourceVersionMatch");
   const byName = name ? `metadata.name=${name}` : undefined;
   const fieldSelector = [text("fieldSelector"), byName].filter(Boolean).join(",") || undefined;
-  if (resourceVersion !== undefined && !/^\d+$/.test(resourceVersion)) {
-    throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", [
-      invalidValue("resourceVersion", resourceVersion, "must be a number"),
-    ]);
-  }
   const labelSelector = text("labelSelector");
   return {
     namespace,

@@ -1,12 +1,13 @@
 // The generic verbs over HTTP: one function per verb, the same for every kind.
 import type { PatchType } from "../../client/client.ts";
-import { apiVersionOf, collectionOf } from "../../kinds/kind.ts";
+import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { badRequest, methodNotSupported, unsupportedMediaType } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
+import { checkType } from "../core/decode.ts";
 import { prepareViews } from "../core/entries.ts";
-import type { RequestContext, WriteParameters } from "../types.ts";
+import type { RequestContext } from "../types.ts";
 import {
   decodeBody,
   decodeJson,
@@ -50,10 +51,33 @@ export function answerResource(call: ResourceCall): EdgeResponse | Promise<EdgeR
   const needsNamespace = info.verb === "create" && kind.namespaced && !info.namespace && !kind.virtual;
   if (!verb || (needsName && !info.name) || needsNamespace)
     throw methodNotSupported({ group: kind.group, resource: kind.plural }, info.verb);
-  return kind.storage?.foreign && readVerbs.has(info.verb) ? prepareReads(call).then(() => verb(call)) : verb(call);
+  const before = beforeRead(call);
+  return before ? before.then(() => verb(call)) : verb(call);
 }
 
-const readVerbs: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+const listVerbs: ReadonlySet<string> = new Set(["list", "watch"]);
+
+/** What a read must wait for, if anything. */
+function beforeRead(call: ResourceCall): Promise<void> | undefined {
+  const { info, kind, request, services } = call;
+  const lists = listVerbs.has(info.verb);
+  const isAhead =
+    lists && request.search !== "" && Number(request.query.get("resourceVersion")) > services.store.revision;
+  const foreign = kind.storage?.foreign !== undefined && (lists || info.verb === "get");
+  if (!isAhead) return foreign ? prepareReads(call) : undefined;
+  return caughtUp(call).then(() => (foreign ? prepareReads(call) : undefined));
+}
+
+/** How long the server may be behind what a client has seen elsewhere. */
+const catchUpMs = 3000;
+
+async function caughtUp({ services: { store, clock }, request }: ResourceCall): Promise<void> {
+  const late = new AbortController();
+  const cancel = clock.after(catchUpMs, () => late.abort());
+  const revision = Number(request.query.get("resourceVersion"));
+  await store.waitFor(revision, AbortSignal.any([late.signal, request.signal])).catch(() => {});
+  cancel();
+}
 
 /** Objects that another party converts are converted before they are read. */
 async function prepareReads({ services, kind, info }: ResourceCall): Promise<void> {
@@ -67,7 +91,7 @@ async function prepareReads({ services, kind, info }: ResourceCall): Promise<voi
 const verbRows: Readonly<Record<string, (call: ResourceCall) => EdgeResponse | Promise<EdgeResponse>>> = {
   get: (call) => {
     const { services, context, kind, info } = call;
-    return entryResponse(kind, services.api.get(context, kind, targetOf(info)), encoding(call));
+    return entryResponse(kind, services.api.get(context, kind, targetOf(info), info.subresource), encoding(call));
   },
   list: (call) => {
     const { services, context, kind, info, request } = call;
@@ -146,8 +170,11 @@ async function patch(call: ResourceCall): Promise<EdgeResponse> {
     subresource: info.subresource,
     isApply: type === "apply",
   });
-  const value = await patchBody(call, type, parameters);
-  const { entry, created } = await services.api.patch(context, kind, targetOf(info), type, value, parameters);
+  const { value, duplicates } = await patchBody(call, type);
+  const { entry, created } = await services.api.patch(context, kind, targetOf(info), type, value, {
+    ...parameters,
+    duplicateFields: duplicates,
+  });
   return entryResponse(kind, entry, wanted, created ? 201 : 200);
 }
 
@@ -159,10 +186,9 @@ function patchTypeOf(request: EdgeRequest): PatchType {
   );
 }
 
-async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteParameters): Promise<unknown> {
+async function patchBody(call: ResourceCall, type: PatchType): Promise<DecodedBody> {
   const bytes = await readBody(call.request.body, call.request.headers["content-length"]);
   const decoded = type === "apply" ? await decodeYaml(bytes) : decodeJson(bytes);
-  reportDuplicates(call, decoded, parameters);
   const { value } = decoded;
   call.context.onBody?.(value);
   if (type === "json" ? !Array.isArray(value) : value === null || typeof value !== "object" || Array.isArray(value)) {
@@ -171,7 +197,7 @@ async function patchBody(call: ResourceCall, type: PatchType, parameters: WriteP
   const { apiVersion, kind } = value as { apiVersion?: unknown; kind?: unknown };
   if (type === "apply" && (!apiVersion || !kind))
     throw badRequest("an applied configuration needs apiVersion and kind");
-  return value;
+  return decoded;
 }
 
 async function remove(call: ResourceCall): Promise<EdgeResponse> {
@@ -245,15 +271,10 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
     method === "GET"
       ? {}
       : writeParameters(request.query, optionsKind, { subresource: info.subresource, isApply: patchType === "apply" });
-  const body =
-    method === "GET"
-      ? undefined
-      : patchType
-        ? await patchBody(call, patchType, parameters)
-        : (await decodedBody(call)).value;
-  const answer = await services.api.special(context, kind, targetOf(info), info.subresource, method, body, {
+  const body = method === "GET" ? undefined : await (patchType ? patchBody(call, patchType) : decodedBody(call));
+  const answer = await services.api.special(context, kind, targetOf(info), info.subresource, method, body?.value, {
     ...(patchType ? { patchType } : {}),
-    parameters,
+    parameters: body ? { ...parameters, duplicateFields: body.duplicates } : parameters,
   });
   return objectResponse(kind, answer, wanted, method === "POST" ? 201 : 200);
 }
@@ -295,28 +316,6 @@ function objectOf({ kind }: ResourceCall, { value }: DecodedBody): KubeObject {
     throw badRequest(`the object provided is unrecognized: it must be a ${kind.kind}`);
   }
   const object = value as KubeObject;
-  const apiVersion = apiVersionOf(kind);
-  if ((object.apiVersion ?? apiVersion) !== apiVersion || (object.kind ?? kind.kind) !== kind.kind) {
-    throw badRequest(
-      `the API version and kind in the data (${object.apiVersion}, ${object.kind}) do not match the expected (${apiVersion}, ${kind.kind})`,
-    );
-  }
+  const apiVersion = checkType(kind, object);
   return { ...object, apiVersion, kind: kind.kind, metadata: object.metadata ?? {} };
-}
-
-/** Repeated keys of a patch are an error under strict field validation and a warning by default. */
-function reportDuplicates(
-  { kind, context }: ResourceCall,
-  { duplicates }: DecodedBody,
-  parameters: WriteParameters,
-): void {
-  if (duplicates.length === 0 || parameters.fieldValidation === "Ignore") return;
-  const texts = duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`);
-  if (parameters.fieldValidation !== "Strict") {
-    context.warnings.push(...texts);
-    return;
-  }
-  throw badRequest(
-    `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(", ")}`,
-  );
 }

@@ -14,6 +14,7 @@ import {
 } from "../../machinery/field.ts";
 import { compileRe2 } from "../../machinery/re2.ts";
 import type { JSONSchemaProps } from "../generated/apiextensions.v1.ts";
+import { inexactInteger } from "../schema.ts";
 import { hasFormat } from "./formats.ts";
 import { isObject, itemsOf, memberOf, systemFields, type Json } from "./schema.ts";
 
@@ -105,15 +106,14 @@ function matcherOf(pattern: string): (text: string) => boolean {
   return matcher;
 }
 
-const integerLimits: Readonly<Record<string, number>> = { int32: 2 ** 31, int64: 2 ** 63 };
+const int32Limit = 2 ** 31;
 
 function numberErrors(value: number, schema: JSONSchemaProps, at: string): Errors {
   const errors: Errors = [];
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, format = "" } = schema;
-  const limit = schema.type === "integer" ? integerLimits[format] : undefined;
-  if (limit !== undefined && (value < -limit || value >= limit)) {
+  if (schema.type === "integer" && format === "int32" && (value < -int32Limit || value >= int32Limit)) {
     errors.push(refuse(at, value, `must be of type ${format}: ${JSON.stringify(String(value))}`));
-  }
+  } else if (schema.type === "integer" && !Number.isSafeInteger(value)) errors.push(refuse(at, value, inexactInteger));
   if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
     errors.push(refuse(at, value, `should be less than ${exclusiveMaximum ? "" : "or equal to "}${maximum}`));
   }
