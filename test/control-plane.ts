@@ -1,7 +1,9 @@
 // For tests: API server and controllers in this process, over HTTPS on loopback, with a store in memory.
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { readCertificateRequest } from "../src/apiserver/auth/certificate-request.ts";
 import { ensurePki, type KeyPair, type Pki } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
@@ -9,14 +11,16 @@ import { createApi } from "../src/apiserver/core/api.ts";
 import { startApiServer } from "../src/apiserver/http/server.ts";
 import { localClient } from "../src/apiserver/local.ts";
 import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
-import { httpsClient, type HttpsClient } from "../src/client/https.ts";
+import { httpsClient, type Credentials, type HttpsClient } from "../src/client/https.ts";
 import { startControllers } from "../src/controllers/index.ts";
 import { builtinKinds } from "../src/kinds/index.ts";
 import { KindRegistry } from "../src/kinds/registry.ts";
 import { realClock } from "../src/machinery/clock.ts";
+import { StatusError } from "../src/machinery/errors.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { openMemoryStore } from "../src/store/memory.ts";
 import type { Store } from "../src/store/store.ts";
+import { eventually } from "./harness.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
@@ -24,16 +28,17 @@ export interface ControlPlane extends AsyncDisposable {
   readonly store: Store;
   readonly admin: HttpsClient;
   /** A client with other credentials, closed with the rest. */
-  as(pair: KeyPair): HttpsClient;
+  as(who: KeyPair | { readonly token: string }): HttpsClient;
 }
 
-export async function startControlPlane(): Promise<ControlPlane> {
+/** `historyEvents` bounds what the store remembers of the past. */
+export async function startControlPlane(options: { readonly historyEvents?: number } = {}): Promise<ControlPlane> {
   await using started = new AsyncDisposableStack();
   const clock = realClock;
   const directory = mkdtempSync(join(tmpdir(), "knarr-control-plane-"));
   started.defer(() => rmSync(directory, { recursive: true, force: true }));
   const pki = await ensurePki(directory, { names: ["localhost"], addresses: ["127.0.0.1"], clock });
-  const store = started.use(await openMemoryStore({ clock, freeze: true }));
+  const store = started.use(await openMemoryStore({ clock, freeze: true, ...options }));
   const kinds = new KindRegistry(builtinKinds);
   const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer: "https://test" });
   const shared = { store, clock, log: silentLogger, kinds, tokens };
@@ -47,7 +52,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   const server = await startApiServer({ ...shared, ...rest, api, client, pki });
   started.defer(() => server.close());
   started.defer(() => stop.abort());
-  await startControllers({
+  const metrics = await startControllers({
     client,
     kinds,
     clock,
@@ -58,10 +63,72 @@ export async function startControlPlane(): Promise<ControlPlane> {
     removeVolumeDirectory: () => Promise.resolve(),
     certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
   });
+  server.metrics.addSource(metrics);
   const clients = started.use(new AsyncDisposableStack());
-  const as = ({ certPem: cert, keyPem: key }: KeyPair) =>
-    clients.use(httpsClient({ server: server.url, caPem: pki.caPem, credentials: { cert, key }, component: "test" }));
+  const as: ControlPlane["as"] = (who) => {
+    const credentials: Credentials = "token" in who ? who : { cert: who.certPem, key: who.keyPem };
+    return clients.use(httpsClient({ server: server.url, caPem: pki.caPem, credentials, component: "test" }));
+  };
   const admin = as(pki.admin);
   const owned = started.move();
   return { url: server.url, pki, store, admin, as, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Json = any;
+
+/** Plain requests as one user, in the words of HTTP. Whatever is refused throws its StatusError. */
+export function requestsOf({ request }: HttpsClient) {
+  /** A body that is text is sent as it is, anything else as JSON. */
+  const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const content = typeof body === "string" ? body : JSON.stringify(body);
+    const sent =
+      content === undefined
+        ? { headers }
+        : { headers: { "content-type": "application/json", ...headers }, body: content };
+    const answer = await request(method, path, sent);
+    return (await json(answer.body)) as Json;
+  };
+  const patch = (path: string, body: unknown, type = "merge-patch+json") =>
+    ask("PATCH", path, body, { "content-type": `application/${type}` });
+  return {
+    ask,
+    patch,
+    /** Waits until the object (undefined: its absence) fits. */
+    until: (path: string, fits: (object: Json) => boolean): Promise<Json> =>
+      eventually(
+        path,
+        async () => {
+          const object = await ask("GET", path).catch((error: unknown) => {
+            if (!(error instanceof StatusError && error.code === 404)) throw error;
+          });
+          assert.ok(fits(object), JSON.stringify(object));
+          return { object };
+        },
+        10_000,
+      ).then(({ object }) => object),
+    /** The first `count` events of a watch. */
+    async watch(path: string, count: number): Promise<{ type: string; object: Json }[]> {
+      const events: { type: string; object: Json }[] = [];
+      const { body } = await request("GET", path);
+      let rest = "";
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        const lines = (rest + chunk.toString("utf8")).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) events.push(JSON.parse(line));
+        if (events.length >= count) break;
+      }
+      return events;
+    },
+  };
+}
+
+/** The refusal of what must not succeed. */
+export async function refusal(asked: Promise<unknown>): Promise<StatusError> {
+  const error = await asked.then(
+    () => assert.fail("it was not refused"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof StatusError, String(error));
+  return error;
 }

@@ -164,16 +164,16 @@ class Collector {
         return ifThere(this.#client.delete(kind, targetOf(object), options));
       }
       case "setOwners":
-        return this.#patch({ kind, object }, { ownerReferences: step.owners, resourceVersion });
+        return this.#patch({ kind, object }, { ownerReferences: orAbsent(step.owners), resourceVersion });
       case "removeFinalizer": {
         const kept = finalizers.filter((finalizer) => finalizer !== step.finalizer);
-        return this.#patch({ kind, object }, { finalizers: kept, resourceVersion });
+        return this.#patch({ kind, object }, { finalizers: orAbsent(kept), resourceVersion });
       }
       case "releaseDependents":
         for (const dependent of dependents) {
           const { ownerReferences = [], resourceVersion: seen } = dependent.object.metadata;
           const kept = ownerReferences.filter((reference) => reference.uid !== uid);
-          await this.#patch(dependent, { ownerReferences: kept, resourceVersion: seen });
+          await this.#patch(dependent, { ownerReferences: orAbsent(kept), resourceVersion: seen });
         }
     }
   }
@@ -184,6 +184,9 @@ class Collector {
     return ifThere(this.#client.patch(kind, targetOf(object), "merge", patch));
   }
 }
+
+/** In a merge patch: a list without elements is removed. */
+const orAbsent = (list: readonly unknown[]) => (list.length > 0 ? list : null);
 
 /** The same for all versions of a kind. */
 const nameOf = ({ group, plural }: AnyKind): string => `${group}/${plural}`;
