@@ -5,6 +5,7 @@ import type { Deployment, ReplicaSet } from "../../kinds/index.ts";
 import type { Action } from "../framework/controller.ts";
 import { deployment, now, replicaSet, templateOf } from "../testing.ts";
 import { decideDeployment } from "./decide.ts";
+import { nextRevision } from "./revision.ts";
 import { maxSurge, maxUnavailable, scaledSizes, shrunkSizes } from "./size.ts";
 
 const rolling = (surge: number | string, unavailable: number | string) => ({
@@ -69,6 +70,13 @@ test("a change of size in the middle of a rollout is shared in proportion", () =
   assert.deepEqual(Object.fromEntries(scaledSizes(object, current, [old])), { old: 14, new: 9 });
   const alone = replicaSet("new", { replicas: 10 });
   assert.deepEqual(Object.fromEntries(scaledSizes(object, alone, [])), { new: 20 });
+});
+
+test("revisions are counted as the 64-bit numbers they are", () => {
+  const old = replicaSet("old", {});
+  const annotations = { "deployment.kubernetes.io/revision": "3546343826724305832" };
+  const numbered = { ...old, metadata: { ...old.metadata, annotations } };
+  assert.equal(nextRevision([replicaSet("first", { revision: 1 }), numbered]), 3546343826724305833n);
 });
 
 test("a new template makes a set as large as the surge allows, and says so", () => {

@@ -154,7 +154,7 @@ function currentSetUpkeep({ deployment, old }: View, current: ReplicaSet): Actio
   ];
 }
 
-function ownRevision(deployment: Deployment, revision: number): Action[] {
+function ownRevision(deployment: Deployment, revision: bigint): Action[] {
   if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return [];
   const annotations = { [revisionAnnotation]: String(revision) };
   return [{ type: "patch", kind: Deployment, object: deployment, patch: { metadata: { annotations } } }];
@@ -227,7 +227,7 @@ function cleanup({ deployment, old }: View): Action[] {
     spec?.replicas === 0 &&
     (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
   return candidates
-    .sort((a, b) => revisionOf(a) - revisionOf(b))
+    .sort((a, b) => Number(revisionOf(a) - revisionOf(b)))
     .slice(0, surplus)
     .filter(settled)
     .map((set) => ({ type: "delete", kind: ReplicaSet, object: set }));

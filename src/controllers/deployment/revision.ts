@@ -43,10 +43,15 @@ export const oldestFirst = (sets: readonly ReplicaSet[]): ReplicaSet[] => [...se
 export const findNewSet = (deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined =>
   oldestFirst(sets).find((set) => sameTemplate(set.spec?.template, deployment.spec?.template));
 
-export const revisionOf = (set: ReplicaSet): number => Number(set.metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+/** A 64-bit number, as the annotation may come from anywhere. */
+export function revisionOf(set: ReplicaSet): bigint {
+  const text = set.metadata.annotations?.[revisionAnnotation] ?? "";
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+}
 
 /** Number of the revision that the current template has or gets. */
-export const nextRevision = (oldSets: readonly ReplicaSet[]): number => Math.max(0, ...oldSets.map(revisionOf)) + 1;
+export const nextRevision = (oldSets: readonly ReplicaSet[]): bigint =>
+  oldSets.map(revisionOf).reduce((last, revision) => (revision > last ? revision : last), 0n) + 1n;
 
 export const sizeAnnotations = (deployment: Deployment): Record<string, string> => ({
   [desiredReplicasAnnotation]: String(replicasOf(deployment)),
@@ -62,13 +67,13 @@ function copiedAnnotations(deployment: Deployment): Record<string, string> {
 export function currentSetAnnotations(
   deployment: Deployment,
   set: ReplicaSet,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations = { ...set.metadata.annotations, ...copiedAnnotations(deployment) };
   const before = revisionOf(set);
   if (before >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
-  if (before > 0) {
+  if (before > 0n) {
     const history = [...(annotations[revisionHistoryAnnotation]?.split(",") ?? []), String(before)];
     while (history.length > 1 && history.join(",").length > longestHistory) history.shift();
     annotations[revisionHistoryAnnotation] = history.join(",");
@@ -80,7 +85,7 @@ export const newSetName = (deployment: Deployment): string =>
   `${deployment.metadata.name}-${stableHash(deployment.spec?.template, deployment.status?.collisionCount)}`;
 
 /** The ReplicaSet of a template that has none yet. */
-export function newSet(deployment: Deployment, revision: number, replicas: number): NewObject<ReplicaSet> {
+export function newSet(deployment: Deployment, revision: bigint, replicas: number): NewObject<ReplicaSet> {
   const { name, namespace } = deployment.metadata;
   const { selector, template, minReadySeconds } = deployment.spec!;
   const setName = newSetName(deployment);
