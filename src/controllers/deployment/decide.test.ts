@@ -73,10 +73,10 @@ test("a change of size in the middle of a rollout is shared in proportion", () =
 });
 
 test("revisions are counted as the 64-bit numbers they are", () => {
-  const old = replicaSet("old", {});
+  const old = replicaSet("old", { replicas: 0 });
   const annotations = { "deployment.kubernetes.io/revision": "3546343826724305832" };
   const numbered = { ...old, metadata: { ...old.metadata, annotations } };
-  assert.equal(nextRevision([replicaSet("first", { revision: 1 }), numbered]), 3546343826724305833n);
+  assert.equal(nextRevision([replicaSet("first", { replicas: 0, revision: 1 }), numbered]), 3546343826724305833n);
 });
 
 test("a new template makes a set as large as the surge allows, and says so", () => {
