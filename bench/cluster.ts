@@ -15,7 +15,8 @@ import type { Deployment as DeploymentObject } from "../src/kinds/generated/apps
 import type { Container, Pod as PodObject } from "../src/kinds/generated/core.v1.ts";
 import { createCgroups } from "../src/kubelet/cgroups.ts";
 import { importImage } from "../src/kubelet/images/import.ts";
-import { createRuntimeClient, openGrpc, type RuntimeClient } from "../src/kubelet/cri/client.ts";
+import { openGrpc } from "../src/client/grpc.ts";
+import { createRuntimeClient, type RuntimeClient } from "../src/kubelet/cri/client.ts";
 import { containerConfig } from "../src/kubelet/pod/container.ts";
 import { podLimits } from "../src/kubelet/pod/resources.ts";
 import { sandboxConfig } from "../src/kubelet/pod/sandbox.ts";

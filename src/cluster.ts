@@ -8,6 +8,7 @@ import { authenticationTrust, configuredAuthentication, configuredAuthorization 
 import { configuredAudit } from "./apiserver/audit/configured.ts";
 import { ensurePki } from "./apiserver/auth/pki.ts";
 import { createApi } from "./apiserver/core/api.ts";
+import { openEncryption } from "./apiserver/encryption/encryption.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
 import { followEvents } from "./apiserver/core/event-expiry.ts";
 import type { ApiServerFlags } from "./apiserver/flags.ts";
@@ -92,8 +93,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     // A failure shows where it is awaited; until then it must not count as unhandled.
     network?.catch(() => {});
 
+    const { apiServer: flags = {} } = settings;
+    const files = { clock, log: log.child({ component: "apiserver" }), signal: stop.signal };
+    const encryption = await openEncryption({ ...files, dataDir, flags });
     const [store, pki] = await Promise.all([
-      openSqliteStore({ file: join(dataDir, "store.db"), clock, log: log.child({ component: "store" }) }),
+      openSqliteStore({
+        file: join(dataDir, "store.db"),
+        clock,
+        log: log.child({ component: "store" }),
+        codec: encryption.codec,
+      }),
       ensurePki(join(dataDir, "pki"), {
         names: [
           "localhost",
@@ -107,6 +116,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       }),
     ]);
     started.use(store);
+    await encryption.follow(store);
     const kinds = new KindRegistry(builtinKinds);
     const tokens = createTokenIssuer({
       keyPem: pki.serviceAccountKeyPem,
@@ -116,8 +126,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       onLegacyUse: (secret, labels) =>
         void client.patch(Secret, secret, "merge", { metadata: { labels } }).catch(() => {}),
     });
-    const { apiServer: flags = {} } = settings;
-    const files = { clock, log: log.child({ component: "apiserver" }), signal: stop.signal };
     const authentication = await configuredAuthentication({
       ...files,
       flags,
@@ -160,6 +168,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       tokens,
       authentication,
       listen: { host: "127.0.0.1", port: settings.apiPort },
+      checks: () => encryption.checks(),
       nodes: (name) => nodes.get(name),
       clock,
       log: log.child({ component: "apiserver" }),

@@ -8,7 +8,8 @@ import { ensurePrivateDirectory } from "../host/private-directory.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
-import { createRuntimeClient, openGrpc } from "./cri/client.ts";
+import { openGrpc } from "../client/grpc.ts";
+import { createRuntimeClient } from "./cri/client.ts";
 import { buildPauseImage, importImage, pauseImage } from "./images/import.ts";
 
 export interface ContainerdOptions {

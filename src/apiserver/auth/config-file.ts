@@ -6,7 +6,7 @@ import type { FieldError } from "../../machinery/errors.ts";
 import { path } from "../../machinery/field.ts";
 
 /** What a value must be: a scalar's type, a list of something, or an object with these fields and no others. */
-export type Shape = "string" | "boolean" | readonly [Shape] | { readonly [field: string]: Shape };
+export type Shape = "string" | "boolean" | "number" | readonly [Shape] | { readonly [field: string]: Shape };
 
 /** The object in the YAML or JSON. Throws an Error when it is of another kind or version, or has fields of other shapes. */
 export async function parseConfig(

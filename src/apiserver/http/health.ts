@@ -91,8 +91,10 @@ function health(
   only: string | undefined,
   request: EdgeRequest,
 ): EdgeResponse | undefined {
-  const missing = endpoint === "livez" ? [] : services.notReady();
-  const checks = ["ping", "store", ...missing];
+  const further = endpoint === "livez" ? [] : services.checks();
+  const failing = further.filter(({ isGood }) => !isGood);
+  const missing = endpoint === "livez" ? [] : [...failing.map(({ name }) => name), ...services.notReady()];
+  const checks = [...new Set(["ping", "store", ...further.map(({ name }) => name), ...missing])];
   if (only !== undefined) {
     if (!checks.includes(only)) return undefined;
     return missing.includes(only) ? textResponse(`${only} is not ready`, 500) : textResponse("ok");

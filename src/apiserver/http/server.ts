@@ -21,7 +21,7 @@ import { keepFlowObjects } from "../flowcontrol/keeper.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createRouter } from "./router.ts";
-import type { EdgeServices } from "./services.ts";
+import type { EdgeServices, HealthCheck } from "./services.ts";
 import { createTransport, type ListenAddress, type Transport } from "./transport.ts";
 
 export interface ApiServerOptions {
@@ -47,6 +47,8 @@ export interface ApiServerOptions {
   readonly version: string;
   /** Names of what is not ready yet, for /readyz; the server itself is ready once it listens. */
   readonly notReady?: () => readonly string[];
+  /** Further checks of /readyz and /healthz. */
+  readonly checks?: () => readonly HealthCheck[];
   /** Limits and time bounds among them are used here. */
   readonly flags?: ApiServerFlags;
 }
@@ -185,6 +187,7 @@ function servicesOf(options: ApiServerOptions): EdgeServices {
     lifecycle,
     requestTimeoutMs: durationOf("request-timeout", requestTimeout),
     random: Math.random,
+    checks: options.checks ?? (() => []),
     notReady: () => [...(options.notReady?.() ?? []), ...(lifecycle.isEnding ? ["shutdown"] : [])],
   };
 }

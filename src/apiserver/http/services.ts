@@ -11,6 +11,11 @@ import type { FlowControl } from "../flowcontrol/flow-control.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Metrics } from "./metrics.ts";
 
+export interface HealthCheck {
+  readonly name: string;
+  readonly isGood: boolean;
+}
+
 export interface EdgeServices {
   readonly api: Api;
   readonly store: Store;
@@ -32,4 +37,6 @@ export interface EdgeServices {
   readonly random: () => number;
   /** Empty when ready, else what is still missing; for /readyz. */
   readonly notReady: () => readonly string[];
+  /** Further checks of /readyz and /healthz. */
+  readonly checks: () => readonly HealthCheck[];
 }

@@ -59,6 +59,7 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     lifecycle,
     requestTimeoutMs: 60_000,
     random: () => 0,
+    checks: () => [],
     notReady: () => [],
   };
   const documents = createOpenApi({ kinds, store, version: "test" });

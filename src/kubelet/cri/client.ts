@@ -1,6 +1,6 @@
 // The Container Runtime Interface v1 over gRPC on a Unix socket: one thin function per call.
-import { Client as GrpcClient, credentials, Metadata, status as grpcStatus } from "@grpc/grpc-js";
-import type { ServiceError } from "@grpc/grpc-js";
+import { Metadata, status as grpcStatus } from "@grpc/grpc-js";
+import type { Client as GrpcClient, ServiceError } from "@grpc/grpc-js";
 import { defineMessages } from "../../machinery/protobuf.ts";
 import type { FieldRow } from "../../machinery/protobuf.ts";
 import fields from "./fields.json" with { type: "json" };
@@ -114,19 +114,6 @@ function makeCall(grpc: GrpcClient): Call {
       );
     });
   };
-}
-
-/** `endpoint` is a socket path or a `unix:` address. The connection is made on the first call. */
-export function openGrpc(endpoint: string): GrpcClient {
-  const path = endpoint.replace(/^unix:(\/\/)?/, "");
-  return new GrpcClient(`unix:${path}`, credentials.createInsecure(), {
-    "grpc.max_receive_message_length": 64 << 20,
-    "grpc.initial_reconnect_backoff_ms": 50,
-    "grpc.max_reconnect_backoff_ms": 1000,
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.enable_retries": 0,
-    "grpc.service_config_disable_resolution": 1,
-  });
 }
 
 export function createRuntimeClient(grpc: GrpcClient): RuntimeClient {
