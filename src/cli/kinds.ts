@@ -30,8 +30,7 @@ async function servedKinds(client: HttpsClient): Promise<AnyKind[]> {
     .flatMap(({ versions }) => versions)
     .flatMap(({ resources }) => resources)
     .map(({ resource, responseKind, scope, singularResource, shortNames }) =>
-      defineKind({
-        ...responseKind,
+      defineKind(apiVersionOf(responseKind), responseKind.kind, {
         plural: resource,
         singular: singularResource || responseKind.kind.toLowerCase(),
         namespaced: scope === "Namespaced",

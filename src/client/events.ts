@@ -23,7 +23,7 @@ export interface EventRecorder {
 }
 
 /** The address of events is all that the recorder needs of the kind. */
-const eventKind = defineKind<Event>({ group: "", version: "v1", kind: "Event", plural: "events" });
+const eventKind = defineKind<Event>("v1", "Event");
 
 const rememberedEvents = 1024;
 /** Events that wait to be written; more are dropped, so that an unreachable server costs no memory. */

@@ -6,7 +6,7 @@ import type { KubeObject } from "../machinery/object.ts";
 import type { Change } from "./client.ts";
 import { IndexedCache } from "./indexed-cache.ts";
 
-const kind = defineKind<KubeObject>({ group: "", version: "v1", kind: "Thing", plural: "things" });
+const kind = defineKind<KubeObject>("v1", "Thing");
 
 const thing = (name: string, revision: number, more: Partial<KubeObject["metadata"]> = {}): KubeObject => ({
   apiVersion: "v1",

@@ -40,7 +40,7 @@ test("a watch that stood long and ended goes on without a pause", () => {
 });
 
 test("the cache follows a server whose watches break and expire", async () => {
-  const kind = defineKind<KubeObject>({ group: "", version: "v1", kind: "Thing", plural: "things" });
+  const kind = defineKind<KubeObject>("v1", "Thing");
   const thing = (name: string, revision: number): KubeObject => ({
     apiVersion: "v1",
     kind: "Thing",

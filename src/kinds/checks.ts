@@ -1,11 +1,47 @@
 // Small checks that validations of many kinds are made of. Each returns complaints, none when all is well.
 import { deepEqual } from "../machinery/equal.ts";
 import type { FieldError } from "../machinery/errors.ts";
-import { forbiddenField, invalidValue, keyed, notSupported, path, required } from "../machinery/field.ts";
+import { duplicate, forbiddenField, invalidValue, keyed, notSupported, path, required } from "../machinery/field.ts";
 import { portNumberErrors, rangeComplaint } from "../machinery/names.ts";
 import { parseQuantity } from "../machinery/quantity.ts";
 
 export type Errors = FieldError[];
+
+/** What a check found: a complaint, several, or nothing. */
+export type Found = FieldError | readonly FieldError[] | false | null | undefined | "" | 0;
+
+/** All that was found, in order: `all(named(…), size > 3 && invalidValue(…))`. */
+export function all(...found: readonly Found[]): Errors {
+  const errors: Errors = [];
+  for (const part of found) add(errors, part);
+  return errors;
+}
+
+function add(errors: Errors, found: Found): void {
+  if (!found) return;
+  if ("field" in found) errors.push(found);
+  else for (const error of found) errors.push(error);
+}
+
+/**
+ * Checks fields of the object at `at` in the order of the table: `fields("spec", spec, { replicas: notNegative })`. Of an
+ * absent object all fields are absent.
+ */
+export function fields<T extends object>(
+  at: string,
+  object: T | undefined,
+  checks: { readonly [F in keyof T]?: (field: string, value: T[F] | undefined) => Found },
+): Errors {
+  const errors: Errors = [];
+  for (const name in checks) add(errors, checks[name]!(path(at, name), object?.[name]));
+  return errors;
+}
+
+/** Tells of each key whether it came before. */
+export function repeats(): (key: unknown) => boolean {
+  const seen = new Set<unknown>();
+  return (key) => seen.size === seen.add(key).size;
+}
 
 /** One error per complaint of a name validator. */
 export const complaints = (field: string, value: unknown, texts: readonly string[]): Errors =>
@@ -14,6 +50,20 @@ export const complaints = (field: string, value: unknown, texts: readonly string
 /** Required, then judged by a name validator. */
 export const named = (field: string, value: string | undefined, judge: (text: string) => readonly string[]): Errors =>
   value ? complaints(field, value, judge(value)) : [required(field)];
+
+type Judge = (text: string) => readonly string[];
+
+// The same as checks of `fields`.
+export const must = (judge: Judge) => (field: string, value: string | undefined) => named(field, value, judge);
+export const may = (judge: Judge) => (field: string, value: string | undefined) => optionallyNamed(field, value, judge);
+export const among = (allowed: readonly string[]) => (field: string, value: string | undefined) =>
+  oneOf(field, value, allowed);
+export const optionallyAmong = (allowed: readonly string[]) => (field: string, value: string | undefined) =>
+  optionallyOneOf(field, value, allowed);
+export const list =
+  <T>(judge: (at: string, value: T, index: number) => Found) =>
+  (field: string, value: readonly T[] | undefined) =>
+    each(field, value, judge);
 
 /** Judged by a name validator when given. */
 export const optionallyNamed = (
@@ -54,14 +104,22 @@ export const quantityNotNegative = (field: string, value: string): Errors =>
 export const unchanged = (field: string, value: unknown, old: unknown): Errors =>
   deepEqual(value, old) ? [] : [invalidValue(field, value ?? null, "field is immutable")];
 
+/** None of the fields of the object at `at` may change. */
+export const allUnchanged = <T extends object>(
+  at: string,
+  next: T | undefined,
+  old: T | undefined,
+  names: readonly (keyof T & string)[],
+): Errors => names.flatMap((name) => unchanged(path(at, name), next?.[name], old?.[name]));
+
 /** Every entry of a map, under `field[key]`. */
 export function eachEntry<T>(
   field: string,
   map: Readonly<Record<string, T>> | undefined,
-  judge: (at: string, value: T, key: string) => Errors,
+  judge: (at: string, value: T, key: string) => Found,
 ): Errors {
   const errors: Errors = [];
-  for (const key in map) append(errors, judge(keyed(field, key), map[key]!, key));
+  for (const key in map) add(errors, judge(keyed(field, key), map[key]!, key));
   return errors;
 }
 
@@ -69,15 +127,24 @@ export function eachEntry<T>(
 export function each<T>(
   field: string,
   list: readonly T[] | undefined,
-  judge: (at: string, value: T, index: number) => Errors,
+  judge: (at: string, value: T, index: number) => Found,
 ): Errors {
   const errors: Errors = [];
-  if (list) for (let i = 0; i < list.length; i++) append(errors, judge(`${field}[${i}]`, list[i]!, i));
+  if (list) for (let i = 0; i < list.length; i++) add(errors, judge(`${field}[${i}]`, list[i]!, i));
   return errors;
 }
 
-function append(errors: Errors, more: Errors): void {
-  for (const error of more) errors.push(error);
+/** The same, and no two elements may agree in the field `key`, which is complained about first. */
+export function eachUnique<T extends object>(
+  field: string,
+  list: readonly T[] | undefined,
+  key: keyof T & string,
+  judge: (at: string, value: T, index: number) => Found,
+): Errors {
+  const again = repeats();
+  return each(field, list, (at, value, i) =>
+    all(again(value[key]) && duplicate(path(at, key), value[key]), judge(at, value, i)),
+  );
 }
 
 /** Why a path could leave the directory that it starts in. */

@@ -30,6 +30,12 @@ export const ageColumn: Column<KubeObject> = {
   value: (object, now) => ageOf(object.metadata.creationTimestamp, now),
 };
 
+/** Name and time of creation: for kinds that have nothing else to show. */
+export const createdColumns: readonly Column<KubeObject>[] = [
+  nameColumn,
+  column("Created At", ({ metadata }) => metadata.creationTimestamp, { type: "date" }),
+];
+
 /** Words joined by commas, `<none>` when there are none. */
 export const listOrNone = (words: readonly string[]): string => (words.length ? words.join(",") : "<none>");
 

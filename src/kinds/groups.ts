@@ -1,161 +1,55 @@
-// The kinds of every group but the core one, each as value and type of one name, and the list of them.
-import type { AnyKind } from "./registry.ts";
-import { Deployment } from "./apps/deployment.ts";
-import { ReplicaSet } from "./apps/replica-set.ts";
-import { StatefulSet } from "./apps/stateful-set.ts";
-import { DaemonSet } from "./apps/daemon-set.ts";
-import { ControllerRevision } from "./apps/controller-revision.ts";
-import { Job } from "./batch/job.ts";
-import { CronJob } from "./batch/cron-job.ts";
-import { HorizontalPodAutoscaler } from "./autoscaling/horizontal-pod-autoscaler.ts";
-import { HorizontalPodAutoscalerV1 } from "./autoscaling/horizontal-pod-autoscaler-v1.ts";
-import { EventsEvent } from "./events/event.ts";
-import { Ingress } from "./networking/ingress.ts";
-import { IngressClass } from "./networking/ingress-class.ts";
-import { NetworkPolicy } from "./networking/network-policy.ts";
-import { IPAddress } from "./networking/ip-address.ts";
-import { ServiceCIDR } from "./networking/service-cidr.ts";
-import { PodDisruptionBudget } from "./policy/pod-disruption-budget.ts";
-import { Role } from "./rbac/role.ts";
-import { ClusterRole } from "./rbac/cluster-role.ts";
-import { RoleBinding } from "./rbac/role-binding.ts";
-import { ClusterRoleBinding } from "./rbac/cluster-role-binding.ts";
-import { StorageClass } from "./storage/storage-class.ts";
-import { VolumeAttachment } from "./storage/volume-attachment.ts";
-import { CSIDriver } from "./storage/csi-driver.ts";
-import { CSINode } from "./storage/csi-node.ts";
-import { CSIStorageCapacity } from "./storage/csi-storage-capacity.ts";
-import { VolumeAttributesClass } from "./storage/volume-attributes-class.ts";
-import { PriorityClass } from "./scheduling/priority-class.ts";
-import { Lease } from "./coordination/lease.ts";
-import { EndpointSlice } from "./discovery/endpoint-slice.ts";
-import { RuntimeClass } from "./node/runtime-class.ts";
-import { ValidatingWebhookConfiguration } from "./admissionregistration/validating-webhook-configuration.ts";
-import { MutatingWebhookConfiguration } from "./admissionregistration/mutating-webhook-configuration.ts";
-import { ValidatingAdmissionPolicy } from "./admissionregistration/validating-admission-policy.ts";
-import { ValidatingAdmissionPolicyBinding } from "./admissionregistration/validating-admission-policy-binding.ts";
-import { MutatingAdmissionPolicy } from "./admissionregistration/mutating-admission-policy.ts";
-import { MutatingAdmissionPolicyBinding } from "./admissionregistration/mutating-admission-policy-binding.ts";
-import { CustomResourceDefinition } from "./apiextensions/custom-resource-definition.ts";
-import { APIService } from "./apiregistration/api-service.ts";
-import { TokenReview } from "./authentication/token-review.ts";
-import { SelfSubjectReview } from "./authentication/self-subject-review.ts";
-import { SubjectAccessReview } from "./authorization/subject-access-review.ts";
-import { LocalSubjectAccessReview } from "./authorization/local-subject-access-review.ts";
-import { SelfSubjectAccessReview } from "./authorization/self-subject-access-review.ts";
-import { SelfSubjectRulesReview } from "./authorization/self-subject-rules-review.ts";
-import { CertificateSigningRequest } from "./certificates/certificate-signing-request.ts";
-import { FlowSchema } from "./flowcontrol/flow-schema.ts";
-import { PriorityLevelConfiguration } from "./flowcontrol/priority-level-configuration.ts";
-import { DeviceClass } from "./resource/device-class.ts";
-import { ResourceClaim } from "./resource/resource-claim.ts";
-import { ResourceClaimTemplate } from "./resource/resource-claim-template.ts";
-import { ResourceSlice } from "./resource/resource-slice.ts";
-
+// The kinds of every group but the core one, each as value and type of one name.
+export { Deployment } from "./apps/deployment.ts";
+export { ReplicaSet } from "./apps/replica-set.ts";
+export { StatefulSet } from "./apps/stateful-set.ts";
+export { DaemonSet } from "./apps/daemon-set.ts";
+export { ControllerRevision } from "./apps/controller-revision.ts";
+export { Job } from "./batch/job.ts";
+export { CronJob } from "./batch/cron-job.ts";
+export { HorizontalPodAutoscaler } from "./autoscaling/horizontal-pod-autoscaler.ts";
+export { HorizontalPodAutoscalerV1 } from "./autoscaling/horizontal-pod-autoscaler-v1.ts";
+export { EventsEvent } from "./events/event.ts";
+export { Ingress } from "./networking/ingress.ts";
+export { IngressClass } from "./networking/ingress-class.ts";
+export { NetworkPolicy } from "./networking/network-policy.ts";
+export { IPAddress } from "./networking/ip-address.ts";
+export { ServiceCIDR } from "./networking/service-cidr.ts";
+export { PodDisruptionBudget } from "./policy/pod-disruption-budget.ts";
+export { Role, ClusterRole } from "./rbac/roles.ts";
+export { RoleBinding, ClusterRoleBinding } from "./rbac/bindings.ts";
+export { StorageClass } from "./storage/storage-class.ts";
+export { VolumeAttachment } from "./storage/volume-attachment.ts";
+export { CSIDriver } from "./storage/csi-driver.ts";
+export { CSINode } from "./storage/csi-node.ts";
+export { CSIStorageCapacity } from "./storage/csi-storage-capacity.ts";
+export { VolumeAttributesClass } from "./storage/volume-attributes-class.ts";
+export { PriorityClass } from "./scheduling/priority-class.ts";
+export { Lease } from "./coordination/lease.ts";
+export { EndpointSlice } from "./discovery/endpoint-slice.ts";
+export { RuntimeClass } from "./node/runtime-class.ts";
 export {
-  Deployment,
-  ReplicaSet,
-  StatefulSet,
-  DaemonSet,
-  ControllerRevision,
-  Job,
-  CronJob,
-  HorizontalPodAutoscaler,
-  HorizontalPodAutoscalerV1,
-  EventsEvent,
-  Ingress,
-  IngressClass,
-  NetworkPolicy,
-  IPAddress,
-  ServiceCIDR,
-  PodDisruptionBudget,
-  Role,
-  ClusterRole,
-  RoleBinding,
-  ClusterRoleBinding,
-  StorageClass,
-  VolumeAttachment,
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  VolumeAttributesClass,
-  PriorityClass,
-  Lease,
-  EndpointSlice,
-  RuntimeClass,
   ValidatingWebhookConfiguration,
   MutatingWebhookConfiguration,
-  ValidatingAdmissionPolicy,
+} from "./admissionregistration/webhook-configurations.ts";
+export { ValidatingAdmissionPolicy } from "./admissionregistration/validating-admission-policy.ts";
+export {
   ValidatingAdmissionPolicyBinding,
-  MutatingAdmissionPolicy,
   MutatingAdmissionPolicyBinding,
-  CustomResourceDefinition,
-  APIService,
-  TokenReview,
-  SelfSubjectReview,
+} from "./admissionregistration/policy-bindings.ts";
+export { MutatingAdmissionPolicy } from "./admissionregistration/mutating-admission-policy.ts";
+export { CustomResourceDefinition } from "./apiextensions/custom-resource-definition.ts";
+export { APIService } from "./apiregistration/api-service.ts";
+export { TokenReview, SelfSubjectReview } from "./authentication/reviews.ts";
+export {
   SubjectAccessReview,
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
   SelfSubjectRulesReview,
-  CertificateSigningRequest,
-  FlowSchema,
-  PriorityLevelConfiguration,
-  DeviceClass,
-  ResourceClaim,
-  ResourceClaimTemplate,
-  ResourceSlice,
-};
-
-export const otherKinds: readonly AnyKind[] = [
-  Deployment,
-  ReplicaSet,
-  StatefulSet,
-  DaemonSet,
-  ControllerRevision,
-  Job,
-  CronJob,
-  HorizontalPodAutoscaler,
-  HorizontalPodAutoscalerV1,
-  EventsEvent,
-  Ingress,
-  IngressClass,
-  NetworkPolicy,
-  IPAddress,
-  ServiceCIDR,
-  PodDisruptionBudget,
-  Role,
-  ClusterRole,
-  RoleBinding,
-  ClusterRoleBinding,
-  StorageClass,
-  VolumeAttachment,
-  CSIDriver,
-  CSINode,
-  CSIStorageCapacity,
-  VolumeAttributesClass,
-  PriorityClass,
-  Lease,
-  EndpointSlice,
-  RuntimeClass,
-  ValidatingWebhookConfiguration,
-  MutatingWebhookConfiguration,
-  ValidatingAdmissionPolicy,
-  ValidatingAdmissionPolicyBinding,
-  MutatingAdmissionPolicy,
-  MutatingAdmissionPolicyBinding,
-  CustomResourceDefinition,
-  APIService,
-  TokenReview,
-  SelfSubjectReview,
-  SubjectAccessReview,
-  LocalSubjectAccessReview,
-  SelfSubjectAccessReview,
-  SelfSubjectRulesReview,
-  CertificateSigningRequest,
-  FlowSchema,
-  PriorityLevelConfiguration,
-  DeviceClass,
-  ResourceClaim,
-  ResourceClaimTemplate,
-  ResourceSlice,
-];
+} from "./authorization/reviews.ts";
+export { CertificateSigningRequest } from "./certificates/certificate-signing-request.ts";
+export { FlowSchema } from "./flowcontrol/flow-schema.ts";
+export { PriorityLevelConfiguration } from "./flowcontrol/priority-level-configuration.ts";
+export { DeviceClass } from "./resource/device-class.ts";
+export { ResourceClaim } from "./resource/resource-claim.ts";
+export { ResourceClaimTemplate } from "./resource/resource-claim-template.ts";
+export { ResourceSlice } from "./resource/resource-slice.ts";

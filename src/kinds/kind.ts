@@ -78,9 +78,10 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly hasGeneration?: boolean;
   /** Review kinds are answered, not stored (TokenReview, SubjectAccessReview …). */
   readonly virtual?: boolean;
-  /** `/<group>/<plural>` that holds the objects when it is not this kind's own (another version of the same kind). */
+  /** What holds the objects when it is not this kind's own: another version of the same kind. */
   readonly storage?: {
     readonly group: string;
+    readonly version: string;
     readonly plural: string;
     readonly fromStored: (stored: KubeObject) => T;
     readonly toStored: (object: T) => KubeObject;
@@ -134,20 +135,47 @@ export const allVerbs: readonly Verb[] = [
   "watch",
 ];
 
-/** Declares a kind; what is not given gets the usual value. `module` of the schema name is derived from group and version. */
+/** The usual plural: `Ingress` → `ingresses`, `NetworkPolicy` → `networkpolicies`, `Pod` → `pods`. */
+function pluralOf(kind: string): string {
+  const singular = kind.toLowerCase();
+  if (/[^aeiou]y$/.test(singular)) return `${singular.slice(0, -1)}ies`;
+  return /(s|x|ch|sh)$/.test(singular) ? `${singular}es` : `${singular}s`;
+}
+
+/**
+ * Declares the kind of `apiVersion` (`v1`, `apps/v1`) and name; what is not given gets the usual value. `module` of the
+ * schema name is derived from group and version.
+ */
 export function defineKind<T extends KubeObject>(
-  kind: Pick<Kind<T>, "group" | "version" | "kind" | "plural"> & Partial<Kind<T>>,
+  apiVersion: string,
+  kind: string,
+  rest: Partial<Kind<T>> = {},
 ): Kind<T> {
-  const module = kind.group === "" ? "core" : kind.group.split(".")[0]!;
+  const [version = "", group = ""] = apiVersion.split("/").toReversed();
   return {
-    singular: kind.kind.toLowerCase(),
+    group,
+    version,
+    kind,
+    plural: pluralOf(kind),
+    singular: kind.toLowerCase(),
     namespaced: true,
     verbs: allVerbs,
-    schema: `${module}.${kind.version}.${kind.kind}`,
+    schema: `${group.split(".")[0] || "core"}.${version}.${kind}`,
     nameRule: "subdomain",
-    ...kind,
+    ...rest,
   };
 }
+
+/** A kind that is answered, not stored; of the cluster unless `rest` says otherwise. */
+export const defineReview = <T extends KubeObject>(apiVersion: string, kind: string, rest: Partial<Kind<T>> = {}) =>
+  defineKind<T>(apiVersion, kind, { namespaced: false, virtual: true, verbs: ["create"], ...rest });
+
+/** For kinds whose status the server alone begins: what it is at first, whatever the client sent. */
+export const statusAtFirst =
+  <T extends KubeObject & { status?: object }>(status: NonNullable<T["status"]>) =>
+  (draft: T): void => {
+    draft.status = structuredClone(status);
+  };
 
 /** `v1` or `apps/v1`. */
 export const apiVersionOf = (kind: { group: string; version: string }): string =>

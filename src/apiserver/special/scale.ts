@@ -15,12 +15,7 @@ import { admitted } from "./admitted.ts";
 import type { SpecialHandler } from "./index.ts";
 
 /** Not in the registry: only decoded and patched here. */
-const Scale = defineKind<ScaleObject & KubeObject>({
-  group: "autoscaling",
-  version: "v1",
-  kind: "Scale",
-  plural: "scales",
-});
+const Scale = defineKind<ScaleObject & KubeObject>("autoscaling/v1", "Scale");
 
 /** The scale of an object as autoscaling/v1 shows it. */
 function scaleOf(kind: AnyKind, object: KubeObject): ScaleObject & KubeObject {

@@ -12,8 +12,8 @@ import { meta } from "../testing.ts";
 import { defineController, type Plan } from "./controller.ts";
 import { runController } from "./run.ts";
 
-const Parent = defineKind<KubeObject>({ group: "", version: "v1", kind: "Parent", plural: "parents" });
-const Child = defineKind<KubeObject>({ group: "", version: "v1", kind: "Child", plural: "children" });
+const Parent = defineKind<KubeObject>("v1", "Parent");
+const Child = defineKind<KubeObject>("v1", "Child", { plural: "children" });
 const parent: KubeObject = { apiVersion: "v1", kind: "Parent", metadata: meta("p") };
 
 /** A client whose caches show writes only when `show` is called; `refuse` makes creations fail. */

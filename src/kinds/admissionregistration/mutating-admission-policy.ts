@@ -39,32 +39,32 @@ function validate({ spec }: MutatingAdmissionPolicy): Errors {
     ...oneOf("spec.reinvocationPolicy", spec?.reinvocationPolicy, ["IfNeeded", "Never"]),
     ...paramKindErrors(spec?.paramKind),
     ...constraintErrors(spec?.matchConstraints),
-    ...matchConditionErrors(spec?.matchConditions, "spec.matchConditions"),
+    ...matchConditionErrors("spec.matchConditions", spec?.matchConditions),
     ...variablesErrors(spec?.variables),
     ...each("spec.mutations", spec?.mutations, (at, mutation) => mutationErrors(mutation, at)),
     ...expressionErrors(spec),
   ];
 }
 
-export const MutatingAdmissionPolicy = defineKind<admissionregistration.MutatingAdmissionPolicy>({
-  group: "admissionregistration.k8s.io",
-  version: "v1",
-  kind: "MutatingAdmissionPolicy",
-  plural: "mutatingadmissionpolicies",
-  namespaced: false,
-  categories: ["api-extensions"],
-  hasGeneration: true,
-  columns: [
-    nameColumn,
-    column("Mutations", ({ spec }) => spec?.mutations?.length ?? 0, { type: "integer" }),
-    column("ParamKind", ({ spec }) => paramKindText(spec?.paramKind)),
-    ageColumn,
-  ],
-  defaults: ({ spec }) => {
-    if (!spec) return;
-    spec.failurePolicy ??= "Fail";
-    spec.reinvocationPolicy ??= "Never";
-    defaultMatchResources(spec.matchConstraints);
+export const MutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>(
+  "admissionregistration.k8s.io/v1",
+  "MutatingAdmissionPolicy",
+  {
+    namespaced: false,
+    categories: ["api-extensions"],
+    hasGeneration: true,
+    columns: [
+      nameColumn,
+      column("Mutations", ({ spec }) => spec?.mutations?.length ?? 0, { type: "integer" }),
+      column("ParamKind", ({ spec }) => paramKindText(spec?.paramKind)),
+      ageColumn,
+    ],
+    defaults: ({ spec }) => {
+      if (!spec) return;
+      spec.failurePolicy ??= "Fail";
+      spec.reinvocationPolicy ??= "Never";
+      defaultMatchResources(spec.matchConstraints);
+    },
+    validate,
   },
-  validate,
-});
+);

@@ -13,7 +13,7 @@ import {
   variablesErrors,
 } from "./policy.ts";
 import { matchConditionErrors } from "./webhook.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type ValidatingAdmissionPolicy = admissionregistration.ValidatingAdmissionPolicy;
 
@@ -49,7 +49,7 @@ function validate({ spec }: ValidatingAdmissionPolicy): Errors {
     ...oneOf("spec.failurePolicy", spec?.failurePolicy ?? "Fail", ["Fail", "Ignore"]),
     ...paramKindErrors(spec?.paramKind),
     ...constraintErrors(spec?.matchConstraints),
-    ...matchConditionErrors(spec?.matchConditions, "spec.matchConditions"),
+    ...matchConditionErrors("spec.matchConditions", spec?.matchConditions),
     ...variablesErrors(spec?.variables),
     ...each("spec.validations", spec?.validations, (at, validation) => validationErrors(validation, at)),
     ...annotationErrors(spec?.auditAnnotations),
@@ -57,30 +57,28 @@ function validate({ spec }: ValidatingAdmissionPolicy): Errors {
   ];
 }
 
-export const ValidatingAdmissionPolicy = defineKind<admissionregistration.ValidatingAdmissionPolicy>({
-  group: "admissionregistration.k8s.io",
-  version: "v1",
-  kind: "ValidatingAdmissionPolicy",
-  plural: "validatingadmissionpolicies",
-  namespaced: false,
-  categories: ["api-extensions"],
-  hasGeneration: true,
-  subresources: {
-    status: true,
+export const ValidatingAdmissionPolicy = defineKind<ValidatingAdmissionPolicy>(
+  "admissionregistration.k8s.io/v1",
+  "ValidatingAdmissionPolicy",
+  {
+    namespaced: false,
+    categories: ["api-extensions"],
+    hasGeneration: true,
+    subresources: {
+      status: true,
+    },
+    columns: [
+      nameColumn,
+      column("Validations", ({ spec }) => spec?.validations?.length ?? 0, { type: "integer" }),
+      column("ParamKind", ({ spec }) => paramKindText(spec?.paramKind)),
+      ageColumn,
+    ],
+    defaults: ({ spec }) => {
+      if (!spec) return;
+      spec.failurePolicy ??= "Fail";
+      defaultMatchResources(spec.matchConstraints);
+    },
+    prepareForCreate: statusAtFirst({}),
+    validate,
   },
-  columns: [
-    nameColumn,
-    column("Validations", ({ spec }) => spec?.validations?.length ?? 0, { type: "integer" }),
-    column("ParamKind", ({ spec }) => paramKindText(spec?.paramKind)),
-    ageColumn,
-  ],
-  defaults: ({ spec }) => {
-    if (!spec) return;
-    spec.failurePolicy ??= "Fail";
-    defaultMatchResources(spec.matchConstraints);
-  },
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
-  validate,
-});
+);

@@ -10,7 +10,20 @@ import type {
 import { duplicate, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
 import { dnsSubdomainErrors, qualifiedNameErrors } from "../../machinery/names.ts";
 import { labelSelectorErrors } from "../../machinery/selector.ts";
-import { complaints, each, type Errors, oneOf, optionallyOneOf, within } from "../checks.ts";
+import {
+  all,
+  among,
+  complaints,
+  each,
+  eachUnique,
+  type Errors,
+  fields,
+  type Found,
+  list,
+  optionallyAmong,
+  repeats,
+  within,
+} from "../checks.ts";
 import { clientConfigErrors } from "./client-config.ts";
 import { compileConditions } from "./expressions.ts";
 
@@ -41,59 +54,60 @@ export function defaultWebhooks(draft: { webhooks?: Webhook[] }): void {
   }
 }
 
-function wildcardErrors(field: string, values: readonly string[] | undefined, missing = false): Errors {
-  if (!values?.length) return missing ? [required(field)] : [];
-  if (values.length > 1 && values.includes("*")) {
-    return [invalidValue(field, values, "if '*' is present, must not specify other values")];
-  }
-  return [];
+/** Words of a rule: at least one, and `*` only alone. */
+export function wildcardErrors(field: string, values: readonly string[] | undefined): Found {
+  if (!values?.length) return required(field);
+  const text = "if '*' is present, must not specify other values";
+  return values.length > 1 && values.includes("*") && invalidValue(field, values, text);
 }
 
-function resourcesErrors(field: string, resources: readonly string[] | undefined): Errors {
-  if (!resources?.length) return [required(field)];
+function resourcesErrors(field: string, resources: readonly string[] | undefined): Found {
+  if (!resources?.length) return required(field);
   const given = new Set(resources);
-  const refused = (text: string) => invalidValue(field, resources, text);
-  if (given.has("*/*") && resources.length > 1)
-    return [refused("if '*/*' is present, must not specify other resources")];
-  const errors: Errors = [];
-  if (given.has("*") && resources.some((resource) => resource !== "*" && !resource.includes("/"))) {
-    errors.push(refused("if '*' is present, must not specify other resources without subresources"));
-  }
-  resources.forEach((resource, i) => {
-    const [name, subresource] = resource.split("/");
-    if (resource === "") errors.push(required(path(field, i)));
-    if (subresource === undefined) return;
-    for (const covering of [`${name}/*`, `*/${subresource}`]) {
-      if (covering === resource || !given.has(covering)) continue;
-      errors.push(invalidValue(path(field, i), resource, `if '${covering}' is present, must not specify ${resource}`));
-    }
-  });
-  return errors;
+  const refused = (text: string) => invalidValue(field, resources, `if ${text}`);
+  if (given.has("*/*") && resources.length > 1) return refused("'*/*' is present, must not specify other resources");
+  return all(
+    given.has("*") &&
+      resources.some((resource) => resource !== "*" && !resource.includes("/")) &&
+      refused("'*' is present, must not specify other resources without subresources"),
+    each(field, resources, (at, resource) => {
+      const [name, subresource] = resource.split("/");
+      const covering = subresource === undefined ? [] : [`${name}/*`, `*/${subresource}`];
+      return all(
+        resource === "" && required(at),
+        covering
+          .filter((wide) => wide !== resource && given.has(wide))
+          .map((wide) => invalidValue(at, resource, `if '${wide}' is present, must not specify ${resource}`)),
+      );
+    }),
+  );
 }
 
 /** One rule of a webhook or policy. */
-export function ruleErrors(rule: RuleWithOperations, at: string): Errors {
-  return [
-    ...wildcardErrors(path(at, "operations"), rule.operations, true),
-    ...each(path(at, "operations"), rule.operations, (field, operation) => oneOf(field, operation, operations)),
-    ...wildcardErrors(path(at, "apiGroups"), rule.apiGroups, true),
-    ...wildcardErrors(path(at, "apiVersions"), rule.apiVersions, true),
-    ...each(path(at, "apiVersions"), rule.apiVersions, (field, version) => (version ? [] : [required(field)])),
-    ...resourcesErrors(path(at, "resources"), rule.resources),
-    ...optionallyOneOf(path(at, "scope"), rule.scope, ["*", "Cluster", "Namespaced"]),
-  ];
-}
+export const ruleErrors = (at: string, rule: RuleWithOperations): Errors =>
+  fields(at, rule, {
+    operations: (field, words) => all(wildcardErrors(field, words), each(field, words, among(operations))),
+    apiGroups: wildcardErrors,
+    apiVersions: (field, words) =>
+      all(
+        wildcardErrors(field, words),
+        each(field, words, (here, version) => !version && required(here)),
+      ),
+    resources: resourcesErrors,
+    scope: optionallyAmong(["*", "Cluster", "Namespaced"]),
+  });
 
-export function matchConditionErrors(conditions: readonly MatchCondition[] | undefined, at: string): Errors {
+export function matchConditionErrors(at: string, conditions: readonly MatchCondition[] | undefined): Errors {
   const count = conditions?.length ?? 0;
   if (count > maxMatchConditions) return [tooMany(at, count, maxMatchConditions)];
-  const seen = new Set<string>();
+  const again = repeats();
   return each(at, conditions, (here, { name, expression }) => {
-    const errors: Errors = expression?.trim() ? [] : [required(path(here, "expression"))];
-    if (!name) return [...errors, required(path(here, "name"))];
-    if (seen.has(name)) errors.push(duplicate(path(here, "name"), name));
-    seen.add(name);
-    return [...errors, ...complaints(path(here, "name"), name, qualifiedNameErrors(name))];
+    const field = path(here, "name");
+    return all(
+      !expression?.trim() && required(path(here, "expression")),
+      !name ? required(field) : again(name) && duplicate(field, name),
+      name && complaints(field, name, qualifiedNameErrors(name)),
+    );
   });
 }
 
@@ -103,47 +117,38 @@ const expressionErrors = (conditions: readonly MatchCondition[] = [], at: string
   );
 
 /** Names of webhooks: at least three labels, so that they carry a domain. */
-function webhookNameErrors(name: string, at: string): Errors {
-  if (!name) return [required(at)];
-  const errors = complaints(at, name, dnsSubdomainErrors(name));
-  return name.split(".").length < 3
-    ? [...errors, invalidValue(at, name, "should be a domain with at least three segments separated by dots")]
-    : errors;
+function webhookNameErrors(at: string, name: string | undefined): Found {
+  if (!name) return required(at);
+  const text = "should be a domain with at least three segments separated by dots";
+  return all(
+    complaints(at, name, dnsSubdomainErrors(name)),
+    name.split(".").length < 3 && invalidValue(at, name, text),
+  );
 }
 
-function webhookErrors(webhook: Webhook, at: string): Errors {
-  const versions = webhook.admissionReviewVersions ?? [];
-  const field = path(at, "admissionReviewVersions");
-  const errors: Errors = [];
-  if (versions.length === 0) {
-    errors.push(required(field, `must specify one of ${reviewVersions.join(", ")}`));
-  } else if (!versions.some((version) => reviewVersions.includes(version))) {
-    errors.push(invalidValue(field, versions, `must include at least one of ${reviewVersions.join(", ")}`));
-  }
-  return [
-    ...webhookNameErrors(webhook.name, path(at, "name")),
-    ...each(path(at, "rules"), webhook.rules, (here, rule) => ruleErrors(rule, here)),
-    ...optionallyOneOf(path(at, "failurePolicy"), webhook.failurePolicy, ["Fail", "Ignore"]),
-    ...optionallyOneOf(path(at, "matchPolicy"), webhook.matchPolicy, ["Equivalent", "Exact"]),
-    ...oneOf(path(at, "sideEffects"), webhook.sideEffects, ["None", "NoneOnDryRun"]),
-    ...within(path(at, "timeoutSeconds"), webhook.timeoutSeconds, 1, 30),
-    ...labelSelectorErrors(webhook.namespaceSelector, path(at, "namespaceSelector")),
-    ...labelSelectorErrors(webhook.objectSelector, path(at, "objectSelector")),
-    ...clientConfigErrors(webhook.clientConfig, path(at, "clientConfig")),
-    ...("reinvocationPolicy" in webhook
-      ? optionallyOneOf(path(at, "reinvocationPolicy"), webhook.reinvocationPolicy, ["IfNeeded", "Never"])
-      : []),
-    ...matchConditionErrors(webhook.matchConditions, path(at, "matchConditions")),
-    ...expressionErrors(webhook.matchConditions, path(at, "matchConditions")),
-    ...errors,
-  ];
+function reviewVersionErrors(field: string, versions: readonly string[] = []): Found {
+  const known = reviewVersions.join(", ");
+  if (versions.length === 0) return required(field, `must specify one of ${known}`);
+  const fits = versions.some((version) => reviewVersions.includes(version));
+  return !fits && invalidValue(field, versions, `must include at least one of ${known}`);
 }
 
-export function webhooksErrors({ webhooks }: Configuration): Errors {
-  const seen = new Set<string>();
-  return each("webhooks", webhooks, (at, webhook) => {
-    const errors = seen.has(webhook.name) ? [duplicate(path(at, "name"), webhook.name)] : [];
-    seen.add(webhook.name);
-    return [...errors, ...webhookErrors(webhook, at)];
+const webhookErrors = (at: string, webhook: Webhook): Errors =>
+  fields(at, webhook as MutatingWebhook, {
+    name: webhookNameErrors,
+    rules: list(ruleErrors),
+    failurePolicy: optionallyAmong(["Fail", "Ignore"]),
+    matchPolicy: optionallyAmong(["Equivalent", "Exact"]),
+    sideEffects: among(["None", "NoneOnDryRun"]),
+    timeoutSeconds: (field, seconds) => within(field, seconds, 1, 30),
+    namespaceSelector: (field, selector) => labelSelectorErrors(selector, field),
+    objectSelector: (field, selector) => labelSelectorErrors(selector, field),
+    clientConfig: (field, config) => clientConfigErrors(config, field),
+    reinvocationPolicy: optionallyAmong(["IfNeeded", "Never"]),
+    matchConditions: (field, conditions) =>
+      all(matchConditionErrors(field, conditions), expressionErrors(conditions, field)),
+    admissionReviewVersions: reviewVersionErrors,
   });
-}
+
+export const webhooksErrors = ({ webhooks }: Configuration): Errors =>
+  eachUnique<Webhook>("webhooks", webhooks, "name", webhookErrors);

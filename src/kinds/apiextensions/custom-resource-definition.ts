@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 apiextensions-apiserver/pkg/apis/apiextensions/v1/defaults.go and registry/customresourcedefinition/strategy.go.
 import type * as apiextensions from "../generated/apiextensions.v1.ts";
 import { defaultClientConfig } from "../admissionregistration/webhook.ts";
-import { createdColumns } from "../rbac/columns.ts";
+import { createdColumns } from "../columns.ts";
 import { defineKind } from "../kind.ts";
 import { validateDefinition, validateDefinitionUpdate } from "./validation.ts";
 
@@ -27,24 +27,24 @@ function rememberStoredVersion(draft: CustomResourceDefinition, old?: CustomReso
   draft.status = { ...status, storedVersions: [...new Set([...before, ...stored])] };
 }
 
-export const CustomResourceDefinition = defineKind<apiextensions.CustomResourceDefinition>({
-  group: "apiextensions.k8s.io",
-  version: "v1",
-  kind: "CustomResourceDefinition",
-  plural: "customresourcedefinitions",
-  namespaced: false,
-  shortNames: ["crd", "crds"],
-  categories: ["api-extensions"],
-  hasGeneration: true,
-  cleanupFinalizer: "customresourcecleanup.apiextensions.k8s.io",
-  subresources: { status: true },
-  columns: createdColumns,
-  defaults: setDefaults,
-  prepareForCreate: (draft) => {
-    draft.status = { conditions: [], acceptedNames: { plural: "", kind: "" } };
-    rememberStoredVersion(draft);
+export const CustomResourceDefinition = defineKind<CustomResourceDefinition>(
+  "apiextensions.k8s.io/v1",
+  "CustomResourceDefinition",
+  {
+    namespaced: false,
+    shortNames: ["crd", "crds"],
+    categories: ["api-extensions"],
+    hasGeneration: true,
+    cleanupFinalizer: "customresourcecleanup.apiextensions.k8s.io",
+    subresources: { status: true },
+    columns: createdColumns,
+    defaults: setDefaults,
+    prepareForCreate: (draft) => {
+      draft.status = { conditions: [], acceptedNames: { plural: "", kind: "" } };
+      rememberStoredVersion(draft);
+    },
+    prepareForUpdate: rememberStoredVersion,
+    validate: validateDefinition,
+    validateUpdate: validateDefinitionUpdate,
   },
-  prepareForUpdate: rememberStoredVersion,
-  validate: validateDefinition,
-  validateUpdate: validateDefinitionUpdate,
-});
+);

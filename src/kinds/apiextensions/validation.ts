@@ -3,6 +3,7 @@
 import type {
   CustomResourceColumnDefinition,
   CustomResourceDefinition,
+  CustomResourceDefinitionCondition,
   CustomResourceDefinitionNames,
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
@@ -179,7 +180,8 @@ function versionsErrors(versions: readonly CustomResourceDefinitionVersion[] | u
 }
 
 /** A definition, new or changed. */
-export function validateDefinition({ metadata, spec, status }: CustomResourceDefinition): Errors {
+export function validateDefinition(definition: CustomResourceDefinition): Errors {
+  const { metadata, spec, status } = definition;
   const errors: Errors = [];
   const fullName = `${spec?.names?.plural ?? ""}.${spec?.group ?? ""}`;
   if (metadata.name !== fullName) {
@@ -194,7 +196,7 @@ export function validateDefinition({ metadata, spec, status }: CustomResourceDef
       "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
     errors.push(invalidValue("spec.preserveUnknownFields", true, text));
   }
-  errors.push(...protectionErrors(metadata.annotations, spec?.group ?? ""));
+  errors.push(...protectionErrors(definition));
   const names = new Set((spec?.versions ?? []).map(({ name }) => name));
   return [
     ...errors,
@@ -213,23 +215,36 @@ const storedVersionText =
 
 const approval = "api-approved.kubernetes.io";
 
-/** Groups of the Kubernetes project need a mark that the project has approved them. */
-function protectionErrors(annotations: Readonly<Record<string, string>> | undefined, group: string): Errors {
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(group)) return [];
-  const value = annotations?.[approval] ?? "";
+const approvalText = `protected groups must have approval annotation "${approval}"`;
+const approvalPlace = "see https://github.com/kubernetes/enhancements/pull/1111";
+
+/** Whether the Kubernetes project has approved a definition in one of its groups, as a condition; undefined in all others. */
+export function approvalOf({
+  metadata,
+  spec,
+}: CustomResourceDefinition): CustomResourceDefinitionCondition | undefined {
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec?.group ?? "")) return undefined;
+  const value = metadata.annotations?.[approval] ?? "";
+  const verdict = (status: string, reason: string, message: string) => ({
+    type: "KubernetesAPIApprovalPolicyConformant",
+    status,
+    reason,
+    message,
+  });
+  if (value === "") return verdict("False", "MissingAnnotation", `${approvalText}, ${approvalPlace}`);
+  if (value.startsWith("unapproved")) return verdict("False", "UnapprovedAnnotation", `not approved: "${value}"`);
+  if (URL.canParse(value)) return verdict("True", "ApprovedAnnotation", `approved in ${value}`);
+  const either = `${approvalText} with either a URL or a reason starting with "unapproved", ${approvalPlace}`;
+  return verdict("False", "InvalidAnnotation", either);
+}
+
+function protectionErrors(definition: CustomResourceDefinition): Errors {
+  const { reason, message } = approvalOf(definition) ?? {};
   const field = `metadata.annotations[${approval}]`;
-  if (value === "") {
-    return [
-      required(
-        field,
-        'protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
-      ),
-    ];
-  }
-  if (value.startsWith("unapproved") || URL.canParse(value)) return [];
-  const text =
-    'protected groups must have approval annotation "api-approved.kubernetes.io" with either a URL or a reason starting with "unapproved", see https://github.com/kubernetes/enhancements/pull/1111';
-  return [invalidValue(field, value, text)];
+  if (reason === "MissingAnnotation") return [required(field, message!)];
+  return reason === "InvalidAnnotation"
+    ? [invalidValue(field, definition.metadata.annotations?.[approval], message!)]
+    : [];
 }
 
 export function validateDefinitionUpdate(next: CustomResourceDefinition, old: CustomResourceDefinition): Errors {

@@ -5,7 +5,7 @@ import { invalidValue, required } from "../../machinery/field.ts";
 import { dns1035LabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { complaints, type Errors, named, portNumber } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type APIService = apiregistration.APIService;
 
@@ -69,11 +69,7 @@ function validate({ metadata, spec }: APIService): Errors {
   return [...errors, ...serviceErrors(spec)];
 }
 
-export const APIService = defineKind<apiregistration.APIService>({
-  group: "apiregistration.k8s.io",
-  version: "v1",
-  kind: "APIService",
-  plural: "apiservices",
+export const APIService = defineKind<APIService>("apiregistration.k8s.io/v1", "APIService", {
   namespaced: false,
   nameRule: "pathSegment",
   categories: ["api-extensions"],
@@ -87,8 +83,6 @@ export const APIService = defineKind<apiregistration.APIService>({
   defaults: ({ spec }) => {
     if (spec?.service) spec.service.port ??= 443;
   },
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate,
 });

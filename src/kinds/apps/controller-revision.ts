@@ -16,11 +16,7 @@ function controllerText(revision: ControllerRevision): string {
   return `${owner.kind.toLowerCase()}${group}/${owner.name}`;
 }
 
-export const ControllerRevision = defineKind<apps.ControllerRevision>({
-  group: "apps",
-  version: "v1",
-  kind: "ControllerRevision",
-  plural: "controllerrevisions",
+export const ControllerRevision = defineKind<ControllerRevision>("apps/v1", "ControllerRevision", {
   columns: [
     nameColumn,
     column("Controller", controllerText),

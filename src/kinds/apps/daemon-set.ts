@@ -77,11 +77,7 @@ function setTemplateGeneration(draft: DaemonSet, generation: number): void {
   draft.metadata.annotations = { ...draft.metadata.annotations, [templateGeneration]: String(generation) };
 }
 
-export const DaemonSet = defineKind<apps.DaemonSet>({
-  group: "apps",
-  version: "v1",
-  kind: "DaemonSet",
-  plural: "daemonsets",
+export const DaemonSet = defineKind<DaemonSet>("apps/v1", "DaemonSet", {
   shortNames: ["ds"],
   categories: ["all"],
   hasGeneration: true,

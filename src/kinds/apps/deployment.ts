@@ -6,7 +6,7 @@ import { type Errors, notNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { intOrPercentErrors, isZero, shareErrors } from "../int-or-percent.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { ownSelectorErrors, ownTemplateErrors, scalable, selectorColumn, templateColumns } from "./workload.ts";
 
 export type Deployment = apps.Deployment;
@@ -85,11 +85,7 @@ function validateStatusUpdate({ status }: Deployment, old: Deployment): Errors {
   return errors;
 }
 
-export const Deployment = defineKind<apps.Deployment>({
-  group: "apps",
-  version: "v1",
-  kind: "Deployment",
-  plural: "deployments",
+export const Deployment = defineKind<Deployment>("apps/v1", "Deployment", {
   shortNames: ["deploy"],
   categories: ["all"],
   hasGeneration: true,
@@ -104,9 +100,7 @@ export const Deployment = defineKind<apps.Deployment>({
     selectorColumn<Deployment>(({ spec }) => spec?.selector),
   ],
   defaults: setDefaults,
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate,
   validateUpdate: (next, old) => unchanged("spec.selector", next.spec?.selector, old.spec?.selector),
   validateStatusUpdate,

@@ -5,7 +5,7 @@ import { invalidValue, required } from "../../machinery/field.ts";
 import { type Errors, notNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { ownSelectorErrors, ownTemplateErrors, scalable, selectorColumn, templateColumns } from "./workload.ts";
 
 export type ReplicaSet = apps.ReplicaSet;
@@ -43,11 +43,7 @@ function validateStatusUpdate({ status }: ReplicaSet): Errors {
   return errors;
 }
 
-export const ReplicaSet = defineKind<apps.ReplicaSet>({
-  group: "apps",
-  version: "v1",
-  kind: "ReplicaSet",
-  plural: "replicasets",
+export const ReplicaSet = defineKind<ReplicaSet>("apps/v1", "ReplicaSet", {
   shortNames: ["rs"],
   categories: ["all"],
   hasGeneration: true,
@@ -67,9 +63,7 @@ export const ReplicaSet = defineKind<apps.ReplicaSet>({
     spec.replicas ??= 1;
     defaultPodTemplate(spec.template);
   },
-  prepareForCreate: (draft) => {
-    draft.status = { replicas: 0 };
-  },
+  prepareForCreate: statusAtFirst({ replicas: 0 }),
   validate,
   validateUpdate: (next, old) => unchanged("spec.selector", next.spec?.selector, old.spec?.selector),
   validateStatusUpdate,

@@ -8,7 +8,7 @@ import { ageColumn, column, nameColumn } from "../columns.ts";
 import { validateClaimSpec } from "../core/persistent-volume-claim-validation.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { isZero, shareErrors } from "../int-or-percent.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { ownSelectorErrors, ownTemplateErrors, scalable, templateColumns } from "./workload.ts";
 
 export type StatefulSet = apps.StatefulSet;
@@ -128,11 +128,7 @@ function validateStatusUpdate({ status }: StatefulSet): Errors {
   return errors;
 }
 
-export const StatefulSet = defineKind<apps.StatefulSet>({
-  group: "apps",
-  version: "v1",
-  kind: "StatefulSet",
-  plural: "statefulsets",
+export const StatefulSet = defineKind<StatefulSet>("apps/v1", "StatefulSet", {
   nameRule: "label",
   shortNames: ["sts"],
   categories: ["all"],
@@ -145,9 +141,7 @@ export const StatefulSet = defineKind<apps.StatefulSet>({
     ...templateColumns<StatefulSet>(({ spec }) => spec?.template),
   ],
   defaults: setDefaults,
-  prepareForCreate: (draft) => {
-    draft.status = { replicas: 0, availableReplicas: 0 };
-  },
+  prepareForCreate: statusAtFirst({ replicas: 0, availableReplicas: 0 }),
   validate,
   validateUpdate,
   validateStatusUpdate,

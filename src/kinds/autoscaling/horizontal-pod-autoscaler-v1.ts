@@ -4,7 +4,7 @@ import type * as v1 from "../generated/autoscaling.v1.ts";
 import type * as v2 from "../generated/autoscaling.v2.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { validateAutoscaler } from "./horizontal-pod-autoscaler-validation.ts";
 import { targetsText } from "./horizontal-pod-autoscaler.ts";
 
@@ -116,36 +116,35 @@ function toV2(object: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
   return out;
 }
 
-export const HorizontalPodAutoscalerV1 = defineKind<v1.HorizontalPodAutoscaler>({
-  group: "autoscaling",
-  version: "v1",
-  kind: "HorizontalPodAutoscaler",
-  plural: "horizontalpodautoscalers",
-  shortNames: ["hpa"],
-  categories: ["all"],
-  subresources: { status: true },
-  columns: [
-    nameColumn,
-    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
-    column("Targets", (object) => targetsText(toV2(object))),
-    column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-    column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
-    column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
-    ageColumn,
-  ],
-  defaults: ({ metadata, spec }) => {
-    if (!spec) return;
-    spec.minReplicas ??= 1;
-    if (!metadata.annotations?.[annotation("metrics")]) spec.targetCPUUtilizationPercentage ??= 80;
+export const HorizontalPodAutoscalerV1 = defineKind<HorizontalPodAutoscalerV1>(
+  "autoscaling/v1",
+  "HorizontalPodAutoscaler",
+  {
+    shortNames: ["hpa"],
+    categories: ["all"],
+    subresources: { status: true },
+    columns: [
+      nameColumn,
+      column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
+      column("Targets", (object) => targetsText(toV2(object))),
+      column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
+      column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
+      column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
+      ageColumn,
+    ],
+    defaults: ({ metadata, spec }) => {
+      if (!spec) return;
+      spec.minReplicas ??= 1;
+      if (!metadata.annotations?.[annotation("metrics")]) spec.targetCPUUtilizationPercentage ??= 80;
+    },
+    prepareForCreate: statusAtFirst({ currentReplicas: 0, desiredReplicas: 0 }),
+    validate: (object) => validateAutoscaler(toV2(object)),
+    storage: {
+      group: "autoscaling",
+      version: "v2",
+      plural: "horizontalpodautoscalers",
+      fromStored: (stored: KubeObject) => toV1(stored as v2.HorizontalPodAutoscaler),
+      toStored: toV2,
+    },
   },
-  prepareForCreate: (draft) => {
-    draft.status = { currentReplicas: 0, desiredReplicas: 0 };
-  },
-  validate: (object) => validateAutoscaler(toV2(object)),
-  storage: {
-    group: "autoscaling",
-    plural: "horizontalpodautoscalers",
-    fromStored: (stored: KubeObject) => toV1(stored as v2.HorizontalPodAutoscaler),
-    toStored: toV2,
-  },
-});
+);

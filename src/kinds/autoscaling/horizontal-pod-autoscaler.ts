@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 pkg/apis/autoscaling/v2/defaults.go and pkg/printers/internalversion (targets).
 import type * as autoscaling from "../generated/autoscaling.v2.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { validateAutoscaler } from "./horizontal-pod-autoscaler-validation.ts";
 
 export type HorizontalPodAutoscaler = autoscaling.HorizontalPodAutoscaler;
@@ -72,26 +72,24 @@ export function targetsText({ spec, status }: HorizontalPodAutoscaler): string {
   return rest > 0 ? `${texts.slice(0, shownMetrics).join(", ")} + ${rest} more...` : texts.join(", ");
 }
 
-export const HorizontalPodAutoscaler = defineKind<autoscaling.HorizontalPodAutoscaler>({
-  group: "autoscaling",
-  version: "v2",
-  kind: "HorizontalPodAutoscaler",
-  plural: "horizontalpodautoscalers",
-  shortNames: ["hpa"],
-  categories: ["all"],
-  subresources: { status: true },
-  columns: [
-    nameColumn,
-    column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
-    column("Targets", targetsText),
-    column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-    column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
-    column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
-    ageColumn,
-  ],
-  defaults: defaultAutoscaler,
-  prepareForCreate: (draft) => {
-    draft.status = { desiredReplicas: 0 };
+export const HorizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>(
+  "autoscaling/v2",
+  "HorizontalPodAutoscaler",
+  {
+    shortNames: ["hpa"],
+    categories: ["all"],
+    subresources: { status: true },
+    columns: [
+      nameColumn,
+      column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
+      column("Targets", targetsText),
+      column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
+      column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
+      column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
+      ageColumn,
+    ],
+    defaults: defaultAutoscaler,
+    prepareForCreate: statusAtFirst({ desiredReplicas: 0 }),
+    validate: validateAutoscaler,
   },
-  validate: validateAutoscaler,
-});
+);

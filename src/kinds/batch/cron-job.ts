@@ -8,7 +8,7 @@ import { selectorColumn, templateColumns } from "../apps/workload.ts";
 import { type Errors, notNegative, oneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { jobSpecErrors } from "./job-validation.ts";
 
 export type CronJob = batch.CronJob;
@@ -73,11 +73,7 @@ function validate({ metadata, spec }: CronJob): Errors {
 
 const boolText = (value: boolean | undefined) => (value === undefined ? "<unset>" : value ? "True" : "False");
 
-export const CronJob = defineKind<batch.CronJob>({
-  group: "batch",
-  version: "v1",
-  kind: "CronJob",
-  plural: "cronjobs",
+export const CronJob = defineKind<CronJob>("batch/v1", "CronJob", {
   shortNames: ["cj"],
   categories: ["all"],
   hasGeneration: true,
@@ -96,8 +92,6 @@ export const CronJob = defineKind<batch.CronJob>({
     selectorColumn<CronJob>(({ spec }) => spec?.jobTemplate?.spec?.selector),
   ],
   defaults: setDefaults,
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate,
 });

@@ -68,11 +68,7 @@ function statusText({ metadata, status }: Job): string {
   return ["Suspended", "FailureTarget", "SuccessCriteriaMet"].find(is) ?? "Running";
 }
 
-export const Job = defineKind<batch.Job>({
-  group: "batch",
-  version: "v1",
-  kind: "Job",
-  plural: "jobs",
+export const Job = defineKind<Job>("batch/v1", "Job", {
   categories: ["all"],
   hasGeneration: true,
   subresources: { status: true },

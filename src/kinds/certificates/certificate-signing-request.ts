@@ -7,7 +7,7 @@ import { duplicate, forbiddenField, invalidValue, path, required } from "../../m
 import { dnsLabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { complaints, each, type Errors, oneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type CertificateSigningRequest = certificates.CertificateSigningRequest;
 
@@ -140,32 +140,31 @@ function conditionText({ status }: CertificateSigningRequest): string {
   return words.join(",");
 }
 
-export const CertificateSigningRequest = defineKind<certificates.CertificateSigningRequest>({
-  group: "certificates.k8s.io",
-  version: "v1",
-  kind: "CertificateSigningRequest",
-  plural: "certificatesigningrequests",
-  namespaced: false,
-  shortNames: ["csr"],
-  subresources: { status: true, special: ["approval"] },
-  selectableFields: { "spec.signerName": ({ spec }) => spec?.signerName ?? "" },
-  columns: [
-    nameColumn,
-    ageColumn,
-    column("SignerName", ({ spec }) => spec?.signerName || "<none>"),
-    column("Requestor", ({ spec }) => spec?.username ?? ""),
-    column("RequestedDuration", ({ spec }) =>
-      spec?.expirationSeconds === undefined ? "<none>" : formatAge(spec.expirationSeconds * 1000),
-    ),
-    column("Condition", conditionText),
-  ],
-  prepareForCreate: (draft) => {
-    draft.status = {};
+export const CertificateSigningRequest = defineKind<CertificateSigningRequest>(
+  "certificates.k8s.io/v1",
+  "CertificateSigningRequest",
+  {
+    namespaced: false,
+    shortNames: ["csr"],
+    subresources: { status: true, special: ["approval"] },
+    selectableFields: { "spec.signerName": ({ spec }) => spec?.signerName ?? "" },
+    columns: [
+      nameColumn,
+      ageColumn,
+      column("SignerName", ({ spec }) => spec?.signerName || "<none>"),
+      column("Requestor", ({ spec }) => spec?.username ?? ""),
+      column("RequestedDuration", ({ spec }) =>
+        spec?.expirationSeconds === undefined ? "<none>" : formatAge(spec.expirationSeconds * 1000),
+      ),
+      column("Condition", conditionText),
+    ],
+    prepareForCreate: statusAtFirst({}),
+    prepareForUpdate: (draft, old) => {
+      draft.spec = old.spec;
+    },
+    validate,
+    validateUpdate: (next, old) =>
+      deepEqual(next.spec, old.spec) ? [] : [forbiddenField("spec", "field is immutable")],
+    validateStatusUpdate,
   },
-  prepareForUpdate: (draft, old) => {
-    draft.spec = old.spec;
-  },
-  validate,
-  validateUpdate: (next, old) => (deepEqual(next.spec, old.spec) ? [] : [forbiddenField("spec", "field is immutable")]),
-  validateStatusUpdate,
-});
+);

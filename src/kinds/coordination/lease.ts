@@ -19,11 +19,7 @@ function validate({ spec }: Lease): Errors {
   return errors;
 }
 
-export const Lease = defineKind<coordination.Lease>({
-  group: "coordination.k8s.io",
-  version: "v1",
-  kind: "Lease",
-  plural: "leases",
+export const Lease = defineKind<Lease>("coordination.k8s.io/v1", "Lease", {
   columns: [nameColumn, column("Holder", ({ spec }) => spec?.holderIdentity ?? ""), ageColumn],
   validate,
 });

@@ -4,11 +4,7 @@ import { defineKind } from "../kind.ts";
 
 export type Binding = core.Binding;
 
-export const Binding = defineKind<core.Binding>({
-  group: "",
-  version: "v1",
-  kind: "Binding",
-  plural: "bindings",
+export const Binding = defineKind<Binding>("v1", "Binding", {
   verbs: ["create"],
   virtual: true,
 });

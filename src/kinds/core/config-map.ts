@@ -9,11 +9,7 @@ import { defineKind } from "../kind.ts";
 
 export type ConfigMap = core.ConfigMap;
 
-export const ConfigMap = defineKind<core.ConfigMap>({
-  group: "",
-  version: "v1",
-  kind: "ConfigMap",
-  plural: "configmaps",
+export const ConfigMap = defineKind<ConfigMap>("v1", "ConfigMap", {
   shortNames: ["cm"],
   columns: [
     nameColumn,

@@ -2,9 +2,9 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { AnyKind } from "../registry.ts";
+import * as core from "./index.ts";
 import {
   ConfigMap,
-  coreKinds,
   Endpoints,
   Event,
   LimitRange,
@@ -435,7 +435,9 @@ test("defaults of every core kind change nothing when applied again", () => {
     assert.deepEqual(object, once, kind.kind);
   }
   assert.deepEqual(
-    coreKinds.filter((kind) => kind.defaults && !seen.has(kind)).map(({ kind }) => kind),
+    Object.values<AnyKind>(core)
+      .filter((kind) => kind.defaults && !seen.has(kind))
+      .map(({ kind }) => kind),
     ["Pod"],
   );
 });

@@ -20,10 +20,7 @@ function addresses({ subsets = [] }: core.Endpoints): string {
   return all.length > shown ? `${first} + ${all.length - shown} more...` : first;
 }
 
-export const Endpoints = defineKind<core.Endpoints>({
-  group: "",
-  version: "v1",
-  kind: "Endpoints",
+export const Endpoints = defineKind<Endpoints>("v1", "Endpoints", {
   plural: "endpoints",
   singular: "endpoints",
   shortNames: ["ep"],

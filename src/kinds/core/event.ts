@@ -35,11 +35,7 @@ export const eventColumns: readonly Column<core.Event>[] = [
   column("Name", (event) => event.metadata.name, { format: "name", priority: 1 }),
 ];
 
-export const Event = defineKind<core.Event>({
-  group: "",
-  version: "v1",
-  kind: "Event",
-  plural: "events",
+export const Event = defineKind<Event>("v1", "Event", {
   shortNames: ["ev"],
   selectableFields: {
     "involvedObject.apiVersion": (event) => event.involvedObject.apiVersion ?? "",

@@ -6,11 +6,7 @@ import { defineKind } from "../kind.ts";
 
 export type LimitRange = core.LimitRange;
 
-export const LimitRange = defineKind<core.LimitRange>({
-  group: "",
-  version: "v1",
-  kind: "LimitRange",
-  plural: "limitranges",
+export const LimitRange = defineKind<LimitRange>("v1", "LimitRange", {
   shortNames: ["limits"],
   columns: [nameColumn, column("Created At", (range) => range.metadata.creationTimestamp, { type: "date" })],
   defaults: (draft) => {

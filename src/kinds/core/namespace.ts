@@ -12,11 +12,7 @@ const nameLabel = "kubernetes.io/metadata.name";
 /** Held by every namespace until its content is deleted. */
 const contentFinalizer = "kubernetes";
 
-export const Namespace = defineKind<core.Namespace>({
-  group: "",
-  version: "v1",
-  kind: "Namespace",
-  plural: "namespaces",
+export const Namespace = defineKind<Namespace>("v1", "Namespace", {
   namespaced: false,
   nameRule: "label",
   shortNames: ["ns"],

@@ -27,11 +27,7 @@ function nodeRoles(node: core.Node): string[] {
 const address = (node: core.Node, type: string): string =>
   node.status?.addresses?.find((one) => one.type === type)?.address ?? "<none>";
 
-export const Node = defineKind<core.Node>({
-  group: "",
-  version: "v1",
-  kind: "Node",
-  plural: "nodes",
+export const Node = defineKind<Node>("v1", "Node", {
   namespaced: false,
   shortNames: ["no"],
   subresources: { status: true, special: ["proxy"] },

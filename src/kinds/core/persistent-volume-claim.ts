@@ -7,11 +7,7 @@ import { defineKind } from "../kind.ts";
 
 export type PersistentVolumeClaim = core.PersistentVolumeClaim;
 
-export const PersistentVolumeClaim = defineKind<core.PersistentVolumeClaim>({
-  group: "",
-  version: "v1",
-  kind: "PersistentVolumeClaim",
-  plural: "persistentvolumeclaims",
+export const PersistentVolumeClaim = defineKind<PersistentVolumeClaim>("v1", "PersistentVolumeClaim", {
   shortNames: ["pvc"],
   subresources: { status: true },
   columns: [

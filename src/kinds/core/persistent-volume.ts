@@ -3,15 +3,11 @@ import type * as core from "../generated/core.v1.ts";
 import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
 import { accessModesText, storageClassOf } from "./storage.ts";
 import { validatePersistentVolume, validatePersistentVolumeUpdate } from "./persistent-volume-validation.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type PersistentVolume = core.PersistentVolume;
 
-export const PersistentVolume = defineKind<core.PersistentVolume>({
-  group: "",
-  version: "v1",
-  kind: "PersistentVolume",
-  plural: "persistentvolumes",
+export const PersistentVolume = defineKind<PersistentVolume>("v1", "PersistentVolume", {
   namespaced: false,
   shortNames: ["pv"],
   subresources: { status: true },
@@ -38,9 +34,7 @@ export const PersistentVolume = defineKind<core.PersistentVolume>({
     if (draft.spec.hostPath) draft.spec.hostPath.type ??= "";
     if (draft.spec.iscsi) draft.spec.iscsi.iscsiInterface ||= "default";
   },
-  prepareForCreate: (draft) => {
-    draft.status = { phase: "Pending" };
-  },
+  prepareForCreate: statusAtFirst({ phase: "Pending" }),
   validate: validatePersistentVolume,
   validateUpdate: validatePersistentVolumeUpdate,
 });

@@ -8,11 +8,7 @@ import { defineKind } from "../kind.ts";
 
 export type PodTemplate = core.PodTemplate;
 
-export const PodTemplate = defineKind<core.PodTemplate>({
-  group: "",
-  version: "v1",
-  kind: "PodTemplate",
-  plural: "podtemplates",
+export const PodTemplate = defineKind<PodTemplate>("v1", "PodTemplate", {
   hasGeneration: true,
   columns: [
     nameColumn,

@@ -15,11 +15,7 @@ import { podDeletionGraceSeconds, preparePodForCreate } from "./pod/strategy.ts"
 
 export type Pod = core.Pod;
 
-export const Pod = defineKind<core.Pod>({
-  group: "",
-  version: "v1",
-  kind: "Pod",
-  plural: "pods",
+export const Pod = defineKind<Pod>("v1", "Pod", {
   shortNames: ["po"],
   categories: ["all"],
   hasGeneration: true,

@@ -4,15 +4,11 @@ import { ageColumn, column, labelsOrNone, nameColumn, wideColumn } from "../colu
 import { podSpecWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
 import { validateReplicationController } from "./replication-controller-validation.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type ReplicationController = core.ReplicationController;
 
-export const ReplicationController = defineKind<core.ReplicationController>({
-  group: "",
-  version: "v1",
-  kind: "ReplicationController",
-  plural: "replicationcontrollers",
+export const ReplicationController = defineKind<ReplicationController>("v1", "ReplicationController", {
   shortNames: ["rc"],
   categories: ["all"],
   hasGeneration: true,
@@ -51,9 +47,7 @@ export const ReplicationController = defineKind<core.ReplicationController>({
     if (labels && Object.keys(draft.metadata.labels ?? {}).length === 0) draft.metadata.labels = { ...labels };
     defaultPodTemplate(draft.spec.template);
   },
-  prepareForCreate: (draft) => {
-    draft.status = { replicas: 0 };
-  },
+  prepareForCreate: statusAtFirst({ replicas: 0 }),
   validate: validateReplicationController,
   warnings: (object) => podSpecWarnings(object.spec?.template?.spec, "spec.template.spec"),
 });

@@ -2,7 +2,7 @@
 import type * as core from "../generated/core.v1.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { validateQuota, validateQuotaUpdate } from "./resource-quota-validation.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type ResourceQuota = core.ResourceQuota;
 
@@ -15,11 +15,7 @@ function usage({ status }: core.ResourceQuota, limits: boolean): string {
     .join(", ");
 }
 
-export const ResourceQuota = defineKind<core.ResourceQuota>({
-  group: "",
-  version: "v1",
-  kind: "ResourceQuota",
-  plural: "resourcequotas",
+export const ResourceQuota = defineKind<ResourceQuota>("v1", "ResourceQuota", {
   shortNames: ["quota"],
   subresources: { status: true },
   columns: [
@@ -28,9 +24,7 @@ export const ResourceQuota = defineKind<core.ResourceQuota>({
     column("Limit", (quota) => usage(quota, true)),
     ageColumn,
   ],
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate: validateQuota,
   validateUpdate: validateQuotaUpdate,
 });

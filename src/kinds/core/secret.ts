@@ -48,11 +48,7 @@ function contentErrors(secret: core.Secret): Errors {
   return errors;
 }
 
-export const Secret = defineKind<core.Secret>({
-  group: "",
-  version: "v1",
-  kind: "Secret",
-  plural: "secrets",
+export const Secret = defineKind<Secret>("v1", "Secret", {
   selectableFields: { type: (secret) => secret.type ?? "" },
   columns: [
     nameColumn,

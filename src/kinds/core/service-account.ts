@@ -5,11 +5,7 @@ import { defineKind } from "../kind.ts";
 
 export type ServiceAccount = core.ServiceAccount;
 
-export const ServiceAccount = defineKind<core.ServiceAccount>({
-  group: "",
-  version: "v1",
-  kind: "ServiceAccount",
-  plural: "serviceaccounts",
+export const ServiceAccount = defineKind<ServiceAccount>("v1", "ServiceAccount", {
   shortNames: ["sa"],
   subresources: { special: ["token"] },
   columns: [nameColumn, column("Secrets", (account) => account.secrets?.length ?? 0), ageColumn],

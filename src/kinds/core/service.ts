@@ -2,7 +2,7 @@
 import type * as core from "../generated/core.v1.ts";
 import { ageColumn, column, listOrNone, labelsOrNone, nameColumn, wideColumn } from "../columns.ts";
 import { isExternallyAccessible, validateService, validateServiceUpdate } from "./service-validation.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type Service = core.Service;
 
@@ -44,11 +44,7 @@ function defaultSpec(spec: core.ServiceSpec): void {
   if (spec.type === "LoadBalancer") spec.allocateLoadBalancerNodePorts ??= true;
 }
 
-export const Service = defineKind<core.Service>({
-  group: "",
-  version: "v1",
-  kind: "Service",
-  plural: "services",
+export const Service = defineKind<Service>("v1", "Service", {
   nameRule: "label1035",
   shortNames: ["svc"],
   categories: ["all"],
@@ -69,9 +65,7 @@ export const Service = defineKind<core.Service>({
   defaults: (draft) => {
     if (draft.spec) defaultSpec(draft.spec);
   },
-  prepareForCreate: (draft) => {
-    draft.status = { loadBalancer: {} };
-  },
+  prepareForCreate: statusAtFirst({ loadBalancer: {} }),
   validate: validateService,
   validateUpdate: validateServiceUpdate,
 });

@@ -76,6 +76,7 @@ export function customKind({ definition, version, names, terminating, converter 
     columns: columnsOf(version.additionalPrinterColumns),
     storage: {
       group,
+      version: storageVersion.name,
       plural: names.plural,
       fromStored: (stored) => shaped(stored, apiVersionOf(own), schema, converter),
       toStored: (object) =>

@@ -70,11 +70,7 @@ function validate({ addressType, endpoints, ports }: EndpointSlice): Errors {
   ];
 }
 
-export const EndpointSlice = defineKind<discovery.EndpointSlice>({
-  group: "discovery.k8s.io",
-  version: "v1",
-  kind: "EndpointSlice",
-  plural: "endpointslices",
+export const EndpointSlice = defineKind<EndpointSlice>("discovery.k8s.io/v1", "EndpointSlice", {
   hasGeneration: true,
   columns: [
     nameColumn,

@@ -79,11 +79,7 @@ function validate(event: EventsEvent): Errors {
   return errors;
 }
 
-export const EventsEvent = defineKind<events.Event>({
-  group: "events.k8s.io",
-  version: "v1",
-  kind: "Event",
-  plural: "events",
+export const EventsEvent = defineKind<EventsEvent>("events.k8s.io/v1", "Event", {
   shortNames: ["ev"],
   selectableFields: {
     "regarding.apiVersion": ({ regarding }) => regarding?.apiVersion ?? "",
@@ -104,6 +100,7 @@ export const EventsEvent = defineKind<events.Event>({
   validate,
   storage: {
     group: Event.group,
+    version: Event.version,
     plural: Event.plural,
     fromStored: (stored: KubeObject) => toEventsV1(stored as core.Event),
     toStored: toCoreEvent,

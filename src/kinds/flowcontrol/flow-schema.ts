@@ -5,7 +5,7 @@ import { forbiddenField, invalidValue, path, required } from "../../machinery/fi
 import { dnsSubdomainErrors } from "../../machinery/names.ts";
 import { each, type Errors, named, oneOf, within } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type FlowSchema = flowcontrol.FlowSchema;
 
@@ -80,11 +80,7 @@ function danglingText({ status }: FlowSchema): string {
   return status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?";
 }
 
-export const FlowSchema = defineKind<flowcontrol.FlowSchema>({
-  group: "flowcontrol.apiserver.k8s.io",
-  version: "v1",
-  kind: "FlowSchema",
-  plural: "flowschemas",
+export const FlowSchema = defineKind<FlowSchema>("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", {
   namespaced: false,
   hasGeneration: true,
   subresources: { status: true },
@@ -99,9 +95,7 @@ export const FlowSchema = defineKind<flowcontrol.FlowSchema>({
   defaults: ({ spec }) => {
     if (spec) spec.matchingPrecedence ||= 1000;
   },
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate: ({ spec }) => [
     ...within("spec.matchingPrecedence", spec?.matchingPrecedence, 1, 10_000),
     ...named("spec.priorityLevelConfiguration.name", spec?.priorityLevelConfiguration?.name, dnsSubdomainErrors),

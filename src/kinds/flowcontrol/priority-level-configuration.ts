@@ -4,7 +4,7 @@ import type * as flowcontrol from "../generated/flowcontrol.v1.ts";
 import { forbiddenField, invalidValue, required } from "../../machinery/field.ts";
 import { type Errors, notNegative, oneOf, positive, within } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type PriorityLevelConfiguration = flowcontrol.PriorityLevelConfiguration;
 
@@ -79,28 +79,26 @@ function validate({ metadata, spec }: PriorityLevelConfiguration): Errors {
 
 const queuingOf = ({ spec }: PriorityLevelConfiguration) => spec?.limited?.limitResponse?.queuing;
 
-export const PriorityLevelConfiguration = defineKind<flowcontrol.PriorityLevelConfiguration>({
-  group: "flowcontrol.apiserver.k8s.io",
-  version: "v1",
-  kind: "PriorityLevelConfiguration",
-  plural: "prioritylevelconfigurations",
-  namespaced: false,
-  hasGeneration: true,
-  subresources: { status: true },
-  columns: [
-    nameColumn,
-    column("Type", ({ spec }) => spec?.type ?? ""),
-    column("NominalConcurrencyShares", ({ spec }) =>
-      String((spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares ?? "<none>"),
-    ),
-    column("Queues", (level) => String(queuingOf(level)?.queues ?? "<none>")),
-    column("HandSize", (level) => String(queuingOf(level)?.handSize ?? "<none>")),
-    column("QueueLengthLimit", (level) => String(queuingOf(level)?.queueLengthLimit ?? "<none>")),
-    ageColumn,
-  ],
-  defaults: setDefaults,
-  prepareForCreate: (draft) => {
-    draft.status = {};
+export const PriorityLevelConfiguration = defineKind<PriorityLevelConfiguration>(
+  "flowcontrol.apiserver.k8s.io/v1",
+  "PriorityLevelConfiguration",
+  {
+    namespaced: false,
+    hasGeneration: true,
+    subresources: { status: true },
+    columns: [
+      nameColumn,
+      column("Type", ({ spec }) => spec?.type ?? ""),
+      column("NominalConcurrencyShares", ({ spec }) =>
+        String((spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares ?? "<none>"),
+      ),
+      column("Queues", (level) => String(queuingOf(level)?.queues ?? "<none>")),
+      column("HandSize", (level) => String(queuingOf(level)?.handSize ?? "<none>")),
+      column("QueueLengthLimit", (level) => String(queuingOf(level)?.queueLengthLimit ?? "<none>")),
+      ageColumn,
+    ],
+    defaults: setDefaults,
+    prepareForCreate: statusAtFirst({}),
+    validate,
   },
-  validate,
-});
+);

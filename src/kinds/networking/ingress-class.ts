@@ -49,11 +49,7 @@ function controllerErrors(controller: string | undefined): Errors {
   return named(at, controller.slice(0, slash), dnsSubdomainErrors);
 }
 
-export const IngressClass = defineKind<networking.IngressClass>({
-  group: "networking.k8s.io",
-  version: "v1",
-  kind: "IngressClass",
-  plural: "ingressclasses",
+export const IngressClass = defineKind<IngressClass>("networking.k8s.io/v1", "IngressClass", {
   namespaced: false,
   hasGeneration: true,
   columns: [

@@ -1,7 +1,7 @@
 // Ingress: routes HTTP from outside to Services.
 import type * as networking from "../generated/networking.v1.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { validateIngress, validateIngressStatusUpdate } from "./ingress-validation.ts";
 
 export type Ingress = networking.Ingress;
@@ -15,11 +15,7 @@ function hostsText({ spec }: Ingress): string {
   return hosts.length > shownHosts ? `${shown} + ${hosts.length - shownHosts} more...` : shown;
 }
 
-export const Ingress = defineKind<networking.Ingress>({
-  group: "networking.k8s.io",
-  version: "v1",
-  kind: "Ingress",
-  plural: "ingresses",
+export const Ingress = defineKind<Ingress>("networking.k8s.io/v1", "Ingress", {
   shortNames: ["ing"],
   hasGeneration: true,
   subresources: { status: true },
@@ -33,9 +29,7 @@ export const Ingress = defineKind<networking.Ingress>({
     column("Ports", ({ spec }) => (spec?.tls?.length ? "80, 443" : "80")),
     ageColumn,
   ],
-  prepareForCreate: (draft) => {
-    draft.status = { loadBalancer: {} };
-  },
+  prepareForCreate: statusAtFirst({ loadBalancer: {} }),
   validate: validateIngress,
   validateStatusUpdate: validateIngressStatusUpdate,
 });

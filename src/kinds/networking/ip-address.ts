@@ -33,11 +33,7 @@ function validate({ metadata: { name }, spec }: IPAddress): Errors {
   ];
 }
 
-export const IPAddress = defineKind<networking.IPAddress>({
-  group: "networking.k8s.io",
-  version: "v1",
-  kind: "IPAddress",
-  plural: "ipaddresses",
+export const IPAddress = defineKind<IPAddress>("networking.k8s.io/v1", "IPAddress", {
   namespaced: false,
   nameRule: "pathSegment",
   shortNames: ["ip"],

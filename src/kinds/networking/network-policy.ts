@@ -76,11 +76,7 @@ function validate({ spec }: NetworkPolicy): Errors {
   ];
 }
 
-export const NetworkPolicy = defineKind<networking.NetworkPolicy>({
-  group: "networking.k8s.io",
-  version: "v1",
-  kind: "NetworkPolicy",
-  plural: "networkpolicies",
+export const NetworkPolicy = defineKind<NetworkPolicy>("networking.k8s.io/v1", "NetworkPolicy", {
   shortNames: ["netpol"],
   hasGeneration: true,
   columns: [nameColumn, column("Pod-Selector", ({ spec }) => formatLabelSelector(spec?.podSelector)), ageColumn],

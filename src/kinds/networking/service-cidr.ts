@@ -4,7 +4,7 @@ import { invalidValue, required } from "../../machinery/field.ts";
 import { cidrErrors, parseCidr } from "../../machinery/names.ts";
 import { complaints, each, type Errors, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type ServiceCIDR = networking.ServiceCIDR;
 
@@ -26,18 +26,12 @@ function validate({ spec }: ServiceCIDR): Errors {
   return errors;
 }
 
-export const ServiceCIDR = defineKind<networking.ServiceCIDR>({
-  group: "networking.k8s.io",
-  version: "v1",
-  kind: "ServiceCIDR",
-  plural: "servicecidrs",
+export const ServiceCIDR = defineKind<ServiceCIDR>("networking.k8s.io/v1", "ServiceCIDR", {
   namespaced: false,
   hasGeneration: true,
   subresources: { status: true },
   columns: [nameColumn, column("CIDRs", ({ spec }) => (spec?.cidrs ?? []).join(",")), ageColumn],
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate,
   validateUpdate: (next, old) => unchanged("spec.cidrs", next.spec?.cidrs, old.spec?.cidrs),
 });

@@ -9,11 +9,7 @@ import { defineKind } from "../kind.ts";
 
 export type RuntimeClass = nodeApi.RuntimeClass;
 
-export const RuntimeClass = defineKind<nodeApi.RuntimeClass>({
-  group: "node.k8s.io",
-  version: "v1",
-  kind: "RuntimeClass",
-  plural: "runtimeclasses",
+export const RuntimeClass = defineKind<RuntimeClass>("node.k8s.io/v1", "RuntimeClass", {
   namespaced: false,
   columns: [nameColumn, column("Handler", ({ handler }) => handler), ageColumn],
   validate: ({ handler, overhead, scheduling }) => [

@@ -5,7 +5,7 @@ import { labelSelectorErrors } from "../../machinery/selector.ts";
 import { type Errors, notNegative, optionallyOneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { shareErrors } from "../int-or-percent.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type PodDisruptionBudget = policy.PodDisruptionBudget;
 
@@ -29,11 +29,7 @@ function validate({ spec }: PodDisruptionBudget): Errors {
 
 const counters = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] as const;
 
-export const PodDisruptionBudget = defineKind<policy.PodDisruptionBudget>({
-  group: "policy",
-  version: "v1",
-  kind: "PodDisruptionBudget",
-  plural: "poddisruptionbudgets",
+export const PodDisruptionBudget = defineKind<PodDisruptionBudget>("policy/v1", "PodDisruptionBudget", {
   nameRule: "pathSegment",
   shortNames: ["pdb"],
   hasGeneration: true,
@@ -45,9 +41,7 @@ export const PodDisruptionBudget = defineKind<policy.PodDisruptionBudget>({
     column("Allowed Disruptions", ({ status }) => status?.disruptionsAllowed ?? 0, { type: "integer" }),
     ageColumn,
   ],
-  prepareForCreate: (draft) => {
-    draft.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
-  },
+  prepareForCreate: statusAtFirst({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
   validate,
   validateStatusUpdate: ({ status }) => counters.flatMap((field) => notNegative(`status.${field}`, status?.[field])),
 });

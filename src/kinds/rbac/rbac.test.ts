@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AnyKind } from "../registry.ts";
 import { cells, changed, changeFaults, faults, made } from "../testing.ts";
-import { ClusterRole } from "./cluster-role.ts";
-import { ClusterRoleBinding } from "./cluster-role-binding.ts";
-import { Role } from "./role.ts";
-import { RoleBinding } from "./role-binding.ts";
+import { ClusterRole } from "./roles.ts";
+import { ClusterRoleBinding } from "./bindings.ts";
+import { Role } from "./roles.ts";
+import { RoleBinding } from "./bindings.ts";
 
 const role = { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] };
 const binding = {

@@ -9,11 +9,7 @@ import { opaqueErrors, selectorsErrors } from "./claim-spec.ts";
 
 export type DeviceClass = resource.DeviceClass;
 
-export const DeviceClass = defineKind<resource.DeviceClass>({
-  group: "resource.k8s.io",
-  version: "v1",
-  kind: "DeviceClass",
-  plural: "deviceclasses",
+export const DeviceClass = defineKind<DeviceClass>("resource.k8s.io/v1", "DeviceClass", {
   namespaced: false,
   hasGeneration: true,
   columns: [nameColumn, ageColumn],

@@ -7,11 +7,7 @@ import { claimSpecErrors, defaultClaimSpec } from "./claim-spec.ts";
 
 export type ResourceClaimTemplate = resource.ResourceClaimTemplate;
 
-export const ResourceClaimTemplate = defineKind<resource.ResourceClaimTemplate>({
-  group: "resource.k8s.io",
-  version: "v1",
-  kind: "ResourceClaimTemplate",
-  plural: "resourceclaimtemplates",
+export const ResourceClaimTemplate = defineKind<ResourceClaimTemplate>("resource.k8s.io/v1", "ResourceClaimTemplate", {
   columns: [nameColumn, ageColumn],
   defaults: ({ spec }) => defaultClaimSpec(spec?.spec),
   validate: ({ spec }) => claimSpecErrors(spec?.spec, "spec.spec"),

@@ -4,7 +4,7 @@ import { deepEqual } from "../../machinery/equal.ts";
 import { duplicate, forbiddenField, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
 import { each, type Errors, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { claimSpecErrors, defaultClaimSpec, driverErrors } from "./claim-spec.ts";
 
 export type ResourceClaim = resource.ResourceClaim;
@@ -59,17 +59,11 @@ function validateStatusUpdate({ metadata, status }: ResourceClaim, old: Resource
   ];
 }
 
-export const ResourceClaim = defineKind<resource.ResourceClaim>({
-  group: "resource.k8s.io",
-  version: "v1",
-  kind: "ResourceClaim",
-  plural: "resourceclaims",
+export const ResourceClaim = defineKind<ResourceClaim>("resource.k8s.io/v1", "ResourceClaim", {
   subresources: { status: true },
   columns: [nameColumn, column("State", stateText), ageColumn],
   defaults: ({ spec }) => defaultClaimSpec(spec),
-  prepareForCreate: (draft) => {
-    draft.status = {};
-  },
+  prepareForCreate: statusAtFirst({}),
   validate: ({ spec }) => claimSpecErrors(spec, "spec"),
   validateUpdate: (next, old) => unchanged("spec", next.spec, old.spec),
   validateStatusUpdate,

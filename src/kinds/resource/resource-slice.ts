@@ -74,11 +74,7 @@ function validate({ spec }: ResourceSlice): Errors {
   ];
 }
 
-export const ResourceSlice = defineKind<resource.ResourceSlice>({
-  group: "resource.k8s.io",
-  version: "v1",
-  kind: "ResourceSlice",
-  plural: "resourceslices",
+export const ResourceSlice = defineKind<ResourceSlice>("resource.k8s.io/v1", "ResourceSlice", {
   namespaced: false,
   hasGeneration: true,
   selectableFields: {

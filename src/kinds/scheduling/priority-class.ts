@@ -29,11 +29,7 @@ function validate({ metadata: { name }, value = 0, preemptionPolicy }: PriorityC
   return errors;
 }
 
-export const PriorityClass = defineKind<scheduling.PriorityClass>({
-  group: "scheduling.k8s.io",
-  version: "v1",
-  kind: "PriorityClass",
-  plural: "priorityclasses",
+export const PriorityClass = defineKind<PriorityClass>("scheduling.k8s.io/v1", "PriorityClass", {
   namespaced: false,
   shortNames: ["pc"],
   hasGeneration: true,

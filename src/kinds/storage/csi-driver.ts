@@ -29,11 +29,7 @@ function tokenRequestErrors(requests: readonly storage.TokenRequest[] | undefine
   });
 }
 
-export const CSIDriver = defineKind<storage.CSIDriver>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "CSIDriver",
-  plural: "csidrivers",
+export const CSIDriver = defineKind<CSIDriver>("storage.k8s.io/v1", "CSIDriver", {
   namespaced: false,
   hasGeneration: true,
   columns: [

@@ -47,11 +47,7 @@ function validateUpdate(next: CSINode, old: CSINode): Errors {
   });
 }
 
-export const CSINode = defineKind<storage.CSINode>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "CSINode",
-  plural: "csinodes",
+export const CSINode = defineKind<CSINode>("storage.k8s.io/v1", "CSINode", {
   namespaced: false,
   columns: [nameColumn, column("Drivers", ({ spec }) => spec?.drivers?.length ?? 0, { type: "integer" }), ageColumn],
   validate,

@@ -9,11 +9,7 @@ import { defineKind } from "../kind.ts";
 
 export type CSIStorageCapacity = storage.CSIStorageCapacity;
 
-export const CSIStorageCapacity = defineKind<storage.CSIStorageCapacity>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "CSIStorageCapacity",
-  plural: "csistoragecapacities",
+export const CSIStorageCapacity = defineKind<CSIStorageCapacity>("storage.k8s.io/v1", "CSIStorageCapacity", {
   columns: [
     nameColumn,
     column("StorageClassName", ({ storageClassName }) => storageClassName),

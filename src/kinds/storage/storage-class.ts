@@ -34,11 +34,7 @@ function validateUpdate(next: StorageClass, old: StorageClass): Errors {
   return [...fixed, ...unchanged("volumeBindingMode", next.volumeBindingMode, old.volumeBindingMode)];
 }
 
-export const StorageClass = defineKind<storage.StorageClass>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "StorageClass",
-  plural: "storageclasses",
+export const StorageClass = defineKind<StorageClass>("storage.k8s.io/v1", "StorageClass", {
   namespaced: false,
   shortNames: ["sc"],
   columns: [

@@ -5,7 +5,7 @@ import { invalidValue, required } from "../../machinery/field.ts";
 import { dnsSubdomainErrors } from "../../machinery/names.ts";
 import { type Errors, named, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind } from "../kind.ts";
+import { defineKind, statusAtFirst } from "../kind.ts";
 import { driverNameErrors } from "./parameters.ts";
 
 export type VolumeAttachment = storage.VolumeAttachment;
@@ -22,11 +22,7 @@ function sourceErrors(source: storage.VolumeAttachmentSource | undefined): Error
   return persistentVolumeName === "" ? [required("spec.source.persistentVolumeName")] : [];
 }
 
-export const VolumeAttachment = defineKind<storage.VolumeAttachment>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "VolumeAttachment",
-  plural: "volumeattachments",
+export const VolumeAttachment = defineKind<VolumeAttachment>("storage.k8s.io/v1", "VolumeAttachment", {
   namespaced: false,
   subresources: { status: true },
   columns: [
@@ -37,9 +33,7 @@ export const VolumeAttachment = defineKind<storage.VolumeAttachment>({
     column("Attached", ({ status }) => status?.attached ?? false),
     ageColumn,
   ],
-  prepareForCreate: (draft) => {
-    draft.status = { attached: false };
-  },
+  prepareForCreate: statusAtFirst({ attached: false }),
   validate: ({ spec }) => [
     ...driverNameErrors("spec.attacher", spec?.attacher),
     ...sourceErrors(spec?.source),

@@ -9,11 +9,7 @@ import { driverNameErrors, parametersErrors } from "./parameters.ts";
 
 export type VolumeAttributesClass = storage.VolumeAttributesClass;
 
-export const VolumeAttributesClass = defineKind<storage.VolumeAttributesClass>({
-  group: "storage.k8s.io",
-  version: "v1",
-  kind: "VolumeAttributesClass",
-  plural: "volumeattributesclasses",
+export const VolumeAttributesClass = defineKind<VolumeAttributesClass>("storage.k8s.io/v1", "VolumeAttributesClass", {
   namespaced: false,
   shortNames: ["vac"],
   columns: [nameColumn, column("DriverName", ({ driverName }) => driverName), ageColumn],
