@@ -6,7 +6,8 @@ import { readCertificateRequest } from "./apiserver/auth/certificate-request.ts"
 import { createTokenIssuer } from "./apiserver/auth/tokens.ts";
 import { authenticationTrust, configuredAuthentication, configuredAuthorization } from "./apiserver/auth/configured.ts";
 import { configuredAudit } from "./apiserver/audit/configured.ts";
-import { ensurePki } from "./apiserver/auth/pki.ts";
+import { ensurePki, type Pki } from "./apiserver/auth/pki.ts";
+import type { CaFiles, PkiOptions } from "./apiserver/auth/pki/settle.ts";
 import { createApi } from "./apiserver/core/api.ts";
 import { openEncryption } from "./apiserver/encryption/encryption.ts";
 import { bootstrap } from "./apiserver/rbac/bootstrap.ts";
@@ -15,6 +16,7 @@ import type { ApiServerFlags } from "./apiserver/flags.ts";
 import { startApiServer } from "./apiserver/http/server.ts";
 import { localClient } from "./apiserver/local.ts";
 import type { Client } from "./client/client.ts";
+import type { Connection } from "./client/https.ts";
 import { publicKubeconfig, writeKubeconfig } from "./client/kubeconfig.ts";
 import { builtinKinds, Node, Secret } from "./kinds/index.ts";
 import { KindRegistry } from "./kinds/registry.ts";
@@ -57,12 +59,31 @@ export function wellKnownAddresses(settings: Pick<ClusterSettings, "podCidr" | "
   return { gateway: addressAt(pods, 1), kubernetes: addressAt(services, 1), dns: addressAt(services, 10) };
 }
 
+export const pkiDirectory = (dataDir: string): string => join(dataDir, "pki");
+
+/** What the certificate of the API server is good for. */
+export function servingNames(settings: ClusterSettings): Pick<PkiOptions, "names" | "addresses"> {
+  const { gateway, kubernetes } = wellKnownAddresses(settings);
+  const service = "kubernetes.default.svc";
+  return {
+    names: ["localhost", "kubernetes", "kubernetes.default", service, `${service}.${settings.clusterDomain}`],
+    addresses: ["127.0.0.1", gateway, kubernetes, settings.nodeAddress],
+  };
+}
+
+export const asAdmin = ({ caPem, admin }: Pick<Pki, "caPem" | "admin">): Pick<Connection, "caPem" | "credentials"> => ({
+  caPem,
+  credentials: { cert: admin.certPem, key: admin.keyPem },
+});
+
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
   readonly dataDir: string;
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The CA to begin with, instead of one that Knarr makes. */
+  readonly ca?: CaFiles;
   /** Only API server, controllers and scheduler: needs no root, runs no containers. */
   readonly controlPlaneOnly?: boolean;
   /** Told of every step that a person waits for. */
@@ -87,7 +108,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const stop = new AbortController();
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const { gateway, kubernetes } = wellKnownAddresses(settings);
+    const { gateway } = wellKnownAddresses(settings);
     const withNode = options.controlPlaneOnly !== true;
     const network = withNode ? import("./node.ts").then(({ prepareNetwork }) => prepareNetwork(settings)) : undefined;
     // A failure shows where it is awaited; until then it must not count as unhandled.
@@ -103,23 +124,22 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         log: log.child({ component: "store" }),
         codec: encryption.codec,
       }),
-      ensurePki(join(dataDir, "pki"), {
-        names: [
-          "localhost",
-          "kubernetes",
-          "kubernetes.default",
-          "kubernetes.default.svc",
-          `kubernetes.default.svc.${settings.clusterDomain}`,
-        ],
-        addresses: ["127.0.0.1", gateway, kubernetes, settings.nodeAddress],
+      ensurePki(pkiDirectory(dataDir), {
+        ...servingNames(settings),
         clock,
+        log: log.child({ component: "certificates" }),
+        ...(options.ca ? { ca: options.ca } : {}),
       }),
     ]);
     started.use(store);
     await encryption.follow(store);
     const kinds = new KindRegistry(builtinKinds);
-    const tokens = createTokenIssuer({
+    const tokenKeys = () => ({
       keyPem: pki.serviceAccountKeyPem,
+      previousKeyPems: pki.previousServiceAccountKeysPem ? [pki.previousServiceAccountKeysPem] : [],
+    });
+    const tokens = createTokenIssuer({
+      ...tokenKeys(),
       store,
       clock,
       issuer: `https://kubernetes.default.svc.${settings.clusterDomain}`,
@@ -131,7 +151,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       flags,
       tokens,
       store,
-      frontProxyCaPem: pki.frontProxyCaPem,
+      frontProxyCaPem: () => pki.frontProxyCaPem,
     });
     const api = createApi({
       store,
@@ -142,7 +162,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       tokens,
       authentication,
       authorization: await configuredAuthorization({ ...files, flags }),
-      rootCaPem: pki.caPem,
+      get rootCaPem() {
+        return pki.caPem;
+      },
       clusterDomain: settings.clusterDomain,
     });
     const endpoint = { address: withNode ? gateway : settings.nodeAddress, port: settings.apiPort };
@@ -178,11 +200,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     started.defer(() => server.close());
     const url = `https://127.0.0.1:${server.port}`;
     const kubeconfig = join(dataDir, "kubeconfig");
-    writeKubeconfig(kubeconfig, {
-      name: settings.name,
-      server: url,
-      caPem: pki.caPem,
-      credentials: { cert: pki.admin.certPem, key: pki.admin.keyPem },
+    const writeAdmin = () => writeKubeconfig(kubeconfig, { name: settings.name, server: url, ...asAdmin(pki) });
+    writeAdmin();
+    pki.onChange(() => {
+      writeAdmin();
+      tokens.useKeys(tokenKeys());
     });
     onProgress(`API server answers on ${url}`);
 
@@ -196,17 +218,21 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const controllerMetrics = await startControllers({
       ...component("kube-controller-manager"),
       kinds,
-      rootCaPem: pki.caPem,
+      get rootCaPem() {
+        return pki.caPem;
+      },
+      get authenticationTrust() {
+        return authenticationTrust(pki.clientCaPem, pki.frontProxyCaPem);
+      },
+      get publicKubeconfig() {
+        return publicKubeconfig({ server: `https://${settings.nodeAddress}:${server.port}`, caPem: pki.caPem });
+      },
+      onTrustChange: pki.onChange,
       storageDir: join(dataDir, "volumes"),
       removeVolumeDirectory: (directory) => rm(directory, { recursive: true, force: true }),
       nodeUsage: (name) => nodes.get(name)?.usage(),
       emptyElsewhere: (namespace) => server.aggregation.emptyNamespace(namespace),
-      issueLegacyToken: (request) => tokens.issueLegacy(request),
-      authenticationTrust: authenticationTrust(pki.caPem, pki.frontProxyCaPem),
-      publicKubeconfig: publicKubeconfig({
-        server: `https://${settings.nodeAddress}:${server.port}`,
-        caPem: pki.caPem,
-      }),
+      legacyTokens: tokens,
       certificateSigner: { read: readCertificateRequest, sign: (request, how) => pki.signRequest(request, how) },
     });
     const { startScheduler } = await import("./scheduler/scheduler.ts");

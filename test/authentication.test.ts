@@ -14,12 +14,11 @@ import {
   configuredAuthorization,
 } from "../src/apiserver/auth/configured.ts";
 import { ensurePki, type Pki } from "../src/apiserver/auth/pki.ts";
-import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
+import { createTokenIssuer, type RotatingTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { createApi } from "../src/apiserver/core/api.ts";
 import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
 import { localClient } from "../src/apiserver/local.ts";
 import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
-import type { TokenIssuer } from "../src/apiserver/types.ts";
 import type { Client } from "../src/client/client.ts";
 import { publicKubeconfig } from "../src/client/kubeconfig.ts";
 import { startControllers } from "../src/controllers/index.ts";
@@ -61,7 +60,7 @@ describe("who comes in", { timeout: 120_000 }, () => {
   let server: ApiServer;
   let pki: Pki;
   let client: Client;
-  let tokens: TokenIssuer;
+  let tokens: RotatingTokenIssuer;
   let issuer: Reviewer;
   let tokenHook: Reviewer;
   let accessHook: Reviewer;
@@ -115,7 +114,7 @@ describe("who comes in", { timeout: 120_000 }, () => {
       authenticationTokenWebhookConfigFile: file("config/hook.json"),
       authorizationConfig: file("config/authorization.yaml"),
     };
-    const { frontProxyCaPem } = pki;
+    const frontProxyCaPem = () => pki.frontProxyCaPem;
     const authentication = await configuredAuthentication({ ...files, flags, tokens, store, frontProxyCaPem });
     const authorization = await configuredAuthorization({ ...files, flags });
     const shared = { store, clock, log: silentLogger, kinds, tokens, authentication };
@@ -148,8 +147,8 @@ describe("who comes in", { timeout: 120_000 }, () => {
       rootCaPem: pki.caPem,
       storageDir: "/storage",
       removeVolumeDirectory: () => Promise.resolve(),
-      issueLegacyToken: (legacy) => tokens.issueLegacy(legacy),
-      authenticationTrust: authenticationTrust(pki.caPem, frontProxyCaPem),
+      legacyTokens: tokens,
+      authenticationTrust: authenticationTrust(pki.caPem, pki.frontProxyCaPem),
       publicKubeconfig: publicKubeconfig({ server: server.url, caPem: pki.caPem }),
     });
   });

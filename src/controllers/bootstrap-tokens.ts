@@ -55,9 +55,13 @@ interface Observed {
   readonly secrets: readonly Secret[];
 }
 
+const withoutCa = (kubeconfig: string) => kubeconfig.replace(/certificate-authority-data: \S+/, "");
+
 /** Keeps a signature of every token that may sign, and none of others; makes the ConfigMap when it is missing. */
 export function decideClusterInfo({ info, secrets }: Observed, kubeconfig: string, now: number): Plan {
-  const content = info?.data?.kubeconfig ?? kubeconfig;
+  const stored = info?.data?.kubeconfig;
+  // What somebody else wrote stays; Knarr's own follows the CA.
+  const content = stored === undefined || withoutCa(stored) === withoutCa(kubeconfig) ? kubeconfig : stored;
   const others = Object.entries(info?.data ?? {}).filter(([key]) => !key.startsWith(signaturePrefix));
   const signers = secrets.filter(
     (secret) => textIn(secret, "usage-bootstrap-signing") === "true" && endOf(secret) > now,

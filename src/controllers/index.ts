@@ -52,27 +52,36 @@ export interface ControllersOptions {
   /** Signs certificate requests; without it they wait. */
   readonly certificateSigner?: CertificateSigner;
   /** Makes tokens for Secrets; without it they stay empty. */
-  readonly issueLegacyToken?: LegacyTokenIssuer;
+  readonly legacyTokens?: LegacyTokenIssuer;
   /** What other API servers find about whom to trust. */
   readonly authenticationTrust?: Readonly<Record<string, string>>;
   /** A kubeconfig without credentials, for machines that are to join. */
   readonly publicKubeconfig?: string;
+  /** Has the listener called whenever the CAs, all that is said of them above, or the keys of tokens are others. */
+  readonly onTrustChange?: (listener: () => void) => void;
 }
+
+/** They tell others whom to trust, and begin anew when that changes. */
+const trustControllersOf = ({
+  authenticationTrust,
+  publicKubeconfig,
+  rootCaPem,
+  legacyTokens,
+}: ControllersOptions): readonly Controller[] => [
+  ...(authenticationTrust ? [authenticationTrustPublisher(authenticationTrust)] : []),
+  ...(publicKubeconfig ? [bootstrapSigner(publicKubeconfig)] : []),
+  rootCaPublisher(rootCaPem),
+  ...(legacyTokens ? [tokenSecrets(legacyTokens, rootCaPem)] : []),
+];
 
 const controllersOf = ({
   client,
   kinds,
   clock,
   certificateSigner,
-  issueLegacyToken,
-  authenticationTrust,
-  publicKubeconfig,
-  rootCaPem,
   storageDir,
   removeVolumeDirectory,
 }: ControllersOptions): readonly Controller[] => [
-  ...(authenticationTrust ? [authenticationTrustPublisher(authenticationTrust)] : []),
-  ...(publicKubeconfig ? [bootstrapSigner(publicKubeconfig)] : []),
   ...(certificateSigner
     ? [certificateApprover, certificateRequests].map((make) => make(client, certificateSigner, () => clock.now()))
     : []),
@@ -95,12 +104,10 @@ const controllersOf = ({
   replicaSet,
   replicationController,
   resourceQuota(kinds),
-  rootCaPublisher(rootCaPem),
   serviceAccounts,
   statefulSet,
   taintEviction,
   tokenCleaner,
-  ...(issueLegacyToken ? [tokenSecrets(issueLegacyToken, rootCaPem)] : []),
   volumeProtection,
 ];
 
@@ -110,13 +117,24 @@ const controllersOf = ({
  */
 export async function startControllers(options: ControllersOptions): Promise<MetricSource> {
   const environment = { ...options, client: options.client.as("kube-controller-manager") };
-  const controllers = controllersOf({ ...options, client: environment.client }).map(
-    async (controller) => [controller.name, await runController(controller, environment)] as const,
-  );
+  const queues = new Map<string, WorkQueue>();
+  const start = async (controllers: readonly Controller[], signal = options.signal) => {
+    const run = async (controller: Controller) =>
+      queues.set(controller.name, await runController(controller, { ...environment, signal }));
+    await Promise.all(controllers.map(run));
+  };
+  let trust = new AbortController();
+  const startTrust = () => start(trustControllersOf(options), AbortSignal.any([options.signal, trust.signal]));
+  options.onTrustChange?.(() => {
+    trust.abort();
+    trust = new AbortController();
+    void startTrust();
+  });
   const { nodeUsage = () => undefined } = options;
-  const [queues, autoscaling] = await Promise.all([
-    Promise.all(controllers),
+  const [autoscaling] = await Promise.all([
     runAutoscaling({ ...environment, nodeUsage }),
+    start(controllersOf({ ...options, client: environment.client })),
+    startTrust(),
     runGarbageCollector(environment),
     runNamespaceController(environment),
   ]);

@@ -7,12 +7,16 @@ const nameAnnotation = "kubernetes.io/service-account.name";
 const uidAnnotation = "kubernetes.io/service-account.uid";
 const byAccount = "service-account";
 
-/** Makes a token that is good as long as it is the one in the Secret. */
-export type LegacyTokenIssuer = (request: {
-  readonly namespace: string;
-  readonly serviceAccount: { readonly name: string; readonly uid: string };
-  readonly secretName: string;
-}) => string;
+export interface LegacyTokenIssuer {
+  /** Makes a token that is good as long as it is the one in the Secret. */
+  issueLegacy(request: {
+    readonly namespace: string;
+    readonly serviceAccount: { readonly name: string; readonly uid: string };
+    readonly secretName: string;
+  }): string;
+  /** False once the key that signed the token is used no longer. */
+  isSigned(token: string): boolean;
+}
 
 const accountOf = ({ type, metadata }: Secret): string | undefined =>
   type === "kubernetes.io/service-account-token" ? metadata.annotations?.[nameAnnotation] : undefined;
@@ -24,7 +28,7 @@ interface Observed {
 
 export function decideTokenSecret(
   { secret, account }: Observed,
-  { issue, rootCaPem }: { readonly issue: LegacyTokenIssuer; readonly rootCaPem: string },
+  { issuer, rootCaPem }: { readonly issuer: LegacyTokenIssuer; readonly rootCaPem: string },
 ): Plan {
   const { annotations = {}, name, namespace = "" } = secret.metadata;
   const bound = annotations[uidAnnotation];
@@ -36,10 +40,11 @@ export function decideTokenSecret(
   };
   const { data = {} } = secret;
   const { uid } = account.metadata;
-  const isFilled = data["ca.crt"] === wanted["ca.crt"] && data.namespace === wanted.namespace && data.token;
+  const hasToken = data.token && issuer.isSigned(Buffer.from(data.token, "base64").toString("utf8"));
+  const isFilled = data["ca.crt"] === wanted["ca.crt"] && data.namespace === wanted.namespace && hasToken;
   if (isFilled && bound === uid) return nothing;
   const request = { namespace, serviceAccount: { name: account.metadata.name, uid }, secretName: name };
-  const token = data.token || Buffer.from(issue(request)).toString("base64");
+  const token = hasToken ? data.token : Buffer.from(issuer.issueLegacy(request)).toString("base64");
   const object = {
     ...secret,
     metadata: { ...secret.metadata, annotations: { ...annotations, [uidAnnotation]: uid } },
@@ -48,7 +53,7 @@ export function decideTokenSecret(
   return { actions: [{ type: "update", kind: Secret, object }] };
 }
 
-export const tokenSecrets = (issue: LegacyTokenIssuer, rootCaPem: string): Controller =>
+export const tokenSecrets = (issuer: LegacyTokenIssuer, rootCaPem: string): Controller =>
   defineController<Observed>({
     name: "serviceaccount-token-controller",
     primary: Secret,
@@ -76,5 +81,5 @@ export const tokenSecrets = (issue: LegacyTokenIssuer, rootCaPem: string): Contr
       if (!name || secret.metadata.deletionTimestamp) return undefined;
       return { secret, account: caches.of(ServiceAccount).get(`${secret.metadata.namespace}/${name}`) };
     },
-    decide: (observed) => decideTokenSecret(observed, { issue, rootCaPem }),
+    decide: (observed) => decideTokenSecret(observed, { issuer, rootCaPem }),
   });

@@ -1,9 +1,9 @@
 // Who asks: client certificate, front proxy, bearer token or nobody. Follows kubernetes v1.36
 // pkg/kubeapiserver/authenticator and staging/src/k8s.io/apiserver/pkg/authentication/request (order, headers).
-import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { unauthorized } from "../../machinery/errors.ts";
 import type { TokenAuthenticator, TokenIssuer, UserInfo } from "../types.ts";
+import { certificatesIn } from "./pki/chain.ts";
 
 /** Subject of a client certificate that the TLS layer verified. */
 export interface PeerIdentity {
@@ -17,9 +17,8 @@ export interface PeerIdentity {
 }
 
 export interface FrontProxy {
-  readonly caPem: string;
-  /** SHA-256 fingerprint of the CA. */
-  readonly issuer: string;
+  /** The CAs now; there are two while one takes over from the other. */
+  readonly caPem: () => string;
   /** Common names that may; empty for all. */
   readonly allowedNames: readonly string[];
 }
@@ -57,7 +56,7 @@ export async function authenticate(
 ): Promise<UserInfo> {
   const { peer, headers } = request;
   const { frontProxy } = authentication;
-  if (peer && frontProxy && peer.issuer === frontProxy.issuer) {
+  if (peer?.issuer && frontProxy && fingerprintsIn(frontProxy.caPem()).includes(peer.issuer)) {
     const proxied = proxiedUser(peer, headers, frontProxy.allowedNames);
     if (proxied) return proxied;
   } else if (peer?.commonName && peer.issuer !== "") {
@@ -130,12 +129,13 @@ function bearerToken(headers: IncomingHttpHeaders): string | undefined {
   return protocol ? Buffer.from(protocol.slice(prefix.length), "base64url").toString("utf8") : undefined;
 }
 
-/** `caPem` issues nothing but certificates of front proxies. */
-export const frontProxyOf = (caPem: string, allowedNames: readonly string[]): FrontProxy => ({
-  caPem,
-  issuer: new X509Certificate(caPem).fingerprint256,
-  allowedNames,
-});
+let read: { readonly pem: string; readonly fingerprints: readonly string[] } = { pem: "", fingerprints: [] };
+
+/** SHA-256 fingerprints of certificates that hardly ever change. */
+function fingerprintsIn(pem: string): readonly string[] {
+  if (read.pem !== pem) read = { pem, fingerprints: certificatesIn(pem).map(({ fingerprint256 }) => fingerprint256) };
+  return read.fingerprints;
+}
 
 /** Whom a front proxy says it asks for; undefined when it may not, or names nobody. */
 function proxiedUser(

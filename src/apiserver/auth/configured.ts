@@ -9,7 +9,7 @@ import type { Store } from "../../store/store.ts";
 import type { ApiServerFlags } from "../flags.ts";
 import type { TokenAuthenticator, TokenIssuer } from "../types.ts";
 import type { AuthorizationOrder } from "./authorizer-chain.ts";
-import { frontProxyOf, isOpenPath, tokenChain, type Authentication } from "./authenticate.ts";
+import { isOpenPath, tokenChain, type Authentication } from "./authenticate.ts";
 import { bootstrapTokens } from "./bootstrap-tokens.ts";
 import { followConfig } from "./config-file.ts";
 import { staticTokens } from "./static-tokens.ts";
@@ -26,7 +26,7 @@ interface ConfigurationOptions {
 export interface AuthenticationOptions extends ConfigurationOptions {
   readonly tokens: TokenIssuer;
   readonly store: Pick<Store, "get">;
-  readonly frontProxyCaPem: string;
+  readonly frontProxyCaPem: () => string;
 }
 
 /** Undefined when nothing is configured. Throws an Error that names the file and what is wrong with it. */
@@ -67,7 +67,7 @@ export async function configuredAuthentication(options: AuthenticationOptions): 
   return {
     tokens: tokenChain(authenticators),
     audiences,
-    frontProxy: frontProxyOf(options.frontProxyCaPem, frontProxyNames),
+    frontProxy: { caPem: options.frontProxyCaPem, allowedNames: frontProxyNames },
     allowsAnonymous: structured?.allowsAnonymous ?? isOpenPath,
   };
 }

@@ -3,7 +3,7 @@
 import { issuersOf, trustOf } from "./pki/authority.ts";
 import type { KeyPair } from "./pki/files.ts";
 import { daySeconds, issue, signRequest, subjectOf, type ClientIdentity, type SignOptions } from "./pki/issue.ts";
-import { calmOf, locked, settle, type PkiOptions } from "./pki/settle.ts";
+import { calmOf, locked, settle, type PkiOptions, type State } from "./pki/settle.ts";
 
 export type { KeyPair };
 
@@ -43,24 +43,24 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
   const { clock } = options;
   const settleNow = () => locked(dir, clock, () => settle(dir, options));
   let state = await settleNow();
-  let calm = calmOf(state);
+  let derived = derivedFrom(state);
   let renewing: Promise<boolean> | undefined;
   const listeners = new Set<() => void>();
   const renew = async () => {
     const next = await settleNow();
     if (JSON.stringify(next) === JSON.stringify(state)) return false;
     state = next;
-    calm = calmOf(next);
+    derived = derivedFrom(next);
     for (const listener of listeners) listener();
     return true;
   };
   return {
     dir,
     get caPem() {
-      return trustOf(state.cas.ca);
+      return derived.caPem;
     },
     get clientCaPem() {
-      return issuersOf(state.cas.ca).join("");
+      return derived.clientCaPem;
     },
     get serving() {
       return state.leaves.serving;
@@ -69,7 +69,7 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
       return state.leaves.admin;
     },
     get frontProxyCaPem() {
-      return issuersOf(state.cas["front-proxy-ca"]).join("");
+      return derived.frontProxyCaPem;
     },
     get frontProxyClient() {
       return state.leaves["front-proxy-client"];
@@ -93,7 +93,7 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     },
     isDue() {
       const now = clock.now();
-      return now < calm.from || now >= calm.until;
+      return now < derived.calm.from || now >= derived.calm.until;
     },
     onChange(listener) {
       listeners.add(listener);
@@ -101,3 +101,11 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
     },
   };
 }
+
+/** Asked for too often to be computed every time. */
+const derivedFrom = (state: State) => ({
+  caPem: trustOf(state.cas.ca),
+  clientCaPem: issuersOf(state.cas.ca).join(""),
+  frontProxyCaPem: issuersOf(state.cas["front-proxy-ca"]).join(""),
+  calm: calmOf(state),
+});

@@ -44,11 +44,14 @@ interface LegacyClaims {
   readonly "kubernetes.io/serviceaccount/service-account.uid": string;
 }
 
-export interface TokenIssuerOptions {
+interface TokenKeys {
   /** EC private key, PKCS #8. */
   readonly keyPem: string;
   /** Keys that signed before, private or public: their tokens stay good. */
   readonly previousKeyPems?: readonly string[];
+}
+
+export interface TokenIssuerOptions extends TokenKeys {
   /** The `iss` claim, and the audience that the API server itself accepts. */
   readonly issuer: string;
   readonly store: Pick<Store, "get">;
@@ -67,31 +70,45 @@ const leewaySeconds = 60;
 const lastUsedLabel = "kubernetes.io/legacy-token-last-used";
 const invalidSinceLabel = "kubernetes.io/legacy-token-invalid-since";
 
-/** Issues tokens at once and checks them; everything but the signature is checked anew on every call. */
-export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
-  const { keyPem, previousKeyPems = [], issuer, store, clock } = options;
+function signerOf({ keyPem, previousKeyPems = [] }: TokenKeys) {
   const privateKey = createPrivateKey(keyPem);
   const keys = [keyPem, ...previousKeyPems].map(verificationKey);
   const { kid, algorithms } = keys[0]!;
   const alg = algorithms[0]!;
   const header = base64url({ alg, kid });
-  // Tried whatever name the token gives, as earlier versions named keys differently.
-  const nameless = keys.map(({ key, algorithms: good }) => ({ key, algorithms: good }));
+  return {
+    keys,
+    // Tried whatever name the token gives, as earlier versions named keys differently.
+    nameless: keys.map(({ key, algorithms: good }) => ({ key, algorithms: good })),
+    signed(claims: object): string {
+      const text = `${header}.${base64url(claims)}`;
+      const signature = sign(`sha${alg.slice(2)}`, Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
+      return `${text}.${signature.toString("base64url")}`;
+    },
+  };
+}
+
+export interface RotatingTokenIssuer extends TokenIssuer {
+  /** Signs and checks with other keys from now on. */
+  useKeys(keys: TokenKeys): void;
+  /** Whether one of the keys signed the token, whatever else is wrong with it. */
+  isSigned(token: string): boolean;
+}
+
+/** Issues tokens at once and checks them; everything but the signature is checked anew on every call. */
+export function createTokenIssuer(options: TokenIssuerOptions): RotatingTokenIssuer {
+  const { issuer, store, clock } = options;
+  let signer = signerOf(options);
   const verified = new Map<string, Claims | LegacyClaims>();
   // One object per token, so that what others keep about a user is found again.
   const users = new WeakMap<Claims, UserInfo>();
 
-  const signed = (claims: object) => {
-    const text = `${header}.${base64url(claims)}`;
-    const signature = sign(`sha${alg.slice(2)}`, Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
-    return `${text}.${signature.toString("base64url")}`;
-  };
   const claimsOf = (token: string): Claims | LegacyClaims | undefined => {
     const known = verified.get(token);
     if (known) return known;
     const jwt = parseJwt(token);
     if (!jwt || (jwt.claims.iss !== issuer && jwt.claims.iss !== legacyIssuer)) return undefined;
-    if (!isSignedBy(jwt, nameless)) throw new Error("the signature of the service account token is invalid");
+    if (!isSignedBy(jwt, signer.nameless)) throw new Error("the signature of the service account token is invalid");
     const claims = jwt.claims as unknown as Claims | LegacyClaims;
     if (verified.size >= maxVerified) verified.clear();
     verified.set(token, claims);
@@ -100,7 +117,15 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
 
   return {
     issuer,
-    keys: () => ({ keys: keys.map(publicJwk) }),
+    keys: () => ({ keys: signer.keys.map(publicJwk) }),
+    useKeys(keys) {
+      signer = signerOf(keys);
+      verified.clear();
+    },
+    isSigned(token) {
+      const jwt = parseJwt(token);
+      return jwt !== undefined && isSignedBy(jwt, signer.nameless);
+    },
     async issue(request) {
       const now = Math.floor(clock.now() / 1000);
       const warnAfter = request.warnAfterSeconds;
@@ -126,10 +151,10 @@ export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
         sub: `system:serviceaccount:${request.namespace}:${request.serviceAccount.name}`,
       };
       const expiresAt = now + (warnAfter ?? request.expirationSeconds);
-      return { token: signed(claims), expirationTimestamp: formatTime(expiresAt * 1000) };
+      return { token: signer.signed(claims), expirationTimestamp: formatTime(expiresAt * 1000) };
     },
     issueLegacy: ({ namespace, serviceAccount, secretName }) =>
-      signed({
+      signer.signed({
         iss: legacyIssuer,
         sub: `system:serviceaccount:${namespace}:${serviceAccount.name}`,
         "kubernetes.io/serviceaccount/namespace": namespace,

@@ -43,7 +43,7 @@ export interface ApiOptions {
   readonly authentication?: Authentication;
   /** Absent: Node, then RBAC. */
   readonly authorization?: AuthorizationOrder | undefined;
-  /** The CA that pods find in `kube-root-ca.crt`. */
+  /** The CA that pods find in `kube-root-ca.crt`; asked for anew for every namespace. */
   readonly rootCaPem: string;
   readonly clusterDomain: string;
 }
@@ -58,7 +58,7 @@ const apiserverContext = (): RequestContext => ({
 
 /** The API over a store. It holds no state of its own beyond indexes of the store, so it needs no closing. */
 export function createApi(options: ApiOptions): Api {
-  const { store, kinds, clock, log, rootCaPem, clusterDomain, tokens } = options;
+  const { store, kinds, clock, log, clusterDomain, tokens } = options;
   const rbac = createRbacAuthorizer(store);
   const node = createNodeAuthorizer(store);
   const authorizer = options.authorization?.({ Node: node, RBAC: rbac }) ?? authorizerChain([node, rbac]);
@@ -68,7 +68,9 @@ export function createApi(options: ApiOptions): Api {
     store,
     kinds,
     clock,
-    rootCaPem,
+    get rootCaPem() {
+      return options.rootCaPem;
+    },
     authorizer,
     rbac,
     services,
@@ -85,7 +87,6 @@ export function createApi(options: ApiOptions): Api {
     admission,
     tokens,
     authentication,
-    rootCaPem,
     clusterDomain,
   };
   followAggregation(store, log);

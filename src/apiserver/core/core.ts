@@ -21,7 +21,6 @@ export interface Core {
   readonly admission: AdmissionChain;
   readonly tokens?: TokenIssuer | undefined;
   readonly authentication?: Authentication | undefined;
-  readonly rootCaPem: string;
   readonly clusterDomain: string;
 }
 

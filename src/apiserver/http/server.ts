@@ -8,6 +8,7 @@ import type { Logger } from "../../machinery/log.ts";
 import type { Store } from "../../store/store.ts";
 import { serviceAccountsOnly, type Authentication } from "../auth/authenticate.ts";
 import type { Pki } from "../auth/pki.ts";
+import { followPki } from "../auth/pki/follow.ts";
 import type { Api, TokenIssuer } from "../types.ts";
 import type { Auditor } from "../audit/auditor.ts";
 import { startAggregation, type Aggregation } from "../aggregation/aggregation.ts";
@@ -69,9 +70,6 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** How often certificates are looked at; they are renewed months before they expire. */
-const renewMs = 12 * 3_600_000;
-
 /** What is answered gets this long to reach its client. */
 const lastBytesMs = 500;
 
@@ -99,29 +97,30 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     aggregation,
     audit: options.audit,
   });
-  const clientCas = pki.caPem + (services.authentication.frontProxy?.caPem ?? "");
+  const { frontProxy } = services.authentication;
+  const certificates = () => ({
+    serving: pki.serving,
+    caPem: pki.clientCaPem + (frontProxy?.caPem() ?? ""),
+    rootsPem: pki.caPem,
+  });
+  const ended = new AbortController();
+  const onConnection = followPki(pki, { clock, log, signal: ended.signal });
   const transports: Transport[] = [];
   const listen = async (address: ListenAddress): Promise<number> => {
-    const transport = createTransport({ serving: pki.serving, caPem: clientCas, handle });
+    const transport = createTransport({ ...certificates(), clock, onConnection, handle });
     const { port } = await transport.listen(address);
     transports.push(transport);
     return port;
   };
-  const port = await listen(options.listen);
-  for (const address of options.extraListeners ?? []) await listen({ ...address, port: address.port || port });
-  const renew = async () => {
-    try {
-      if (await pki.renew()) for (const transport of transports) transport.setCertificate(pki.serving, clientCas);
-    } catch (error) {
-      log.error({ error }, "certificates could not be renewed");
-    }
-    cancelRenewal = clock.after(renewMs, () => void renew());
-  };
-  let cancelRenewal = clock.after(renewMs, () => void renew());
+  const forget = pki.onChange(() => transports.forEach((transport) => transport.setCertificates(certificates())));
   const close = async () => {
-    cancelRenewal();
+    ended.abort();
+    forget();
     await Promise.all(transports.splice(0).map((transport) => transport.close()));
   };
+  signal.addEventListener("abort", () => void close(), { once: true });
+  const port = await listen(options.listen);
+  for (const address of options.extraListeners ?? []) await listen({ ...address, port: address.port || port });
   const delayMs = durationOf("shutdown-delay-duration", options.flags?.shutdownDelayDuration ?? "0s");
   const end = async (boundMs: number) => {
     log.info({ delayMs, boundMs, running: services.metrics.inflight }, "the API server ends");
@@ -134,7 +133,6 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     given.abort();
     await close();
   };
-  signal.addEventListener("abort", () => void close(), { once: true });
   const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
   return { url: `https://${host}:${port}`, port, metrics: services.metrics, aggregation, listen, end, close };
 }

@@ -13,9 +13,11 @@ import { STATUS_CODES, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex, Writable } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import type { KeyPair } from "../auth/pki.ts";
+import { realClock, type Clock } from "../../machinery/clock.ts";
 import type { PeerIdentity } from "../auth/authenticate.ts";
+import type { KeyPair } from "../auth/pki.ts";
 import { upgraded, type BodySink, type EdgeRequest, type EdgeResponse, type Outcome } from "./exchange.ts";
+import { createPeers, type Peer, type Peers } from "./peers.ts";
 
 export interface ListenAddress {
   readonly host: string;
@@ -23,17 +25,26 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-export interface TransportOptions {
+export interface Certificates {
   readonly serving: KeyPair;
+  /** The CAs whose client certificates count. */
   readonly caPem: string;
+  /** Those above them, if any: without them no chain is complete. */
+  readonly rootsPem?: string;
+}
+
+export interface TransportOptions extends Certificates {
+  readonly clock?: Clock;
+  /** Told of every connection, also of those that fail for their certificates. */
+  readonly onConnection?: () => void;
   /** Must not reject. */
   readonly handle: (request: EdgeRequest) => Promise<Outcome>;
 }
 
 export interface Transport {
   listen(address: ListenAddress): Promise<AddressInfo>;
-  /** New connections are served with this certificate. */
-  setCertificate(serving: KeyPair, caPem: string): void;
+  /** New connections are served with these; of the others, those that came in by a CA no longer among them are ended. */
+  setCertificates(certificates: Certificates): void;
   /** Takes no connection any more and asks clients to leave; resolves when the last one is gone. */
   drain(): Promise<void>;
   /** Breaks off what is left. */
@@ -48,16 +59,22 @@ const stallMs = 60_000;
 const stallBytes = 16 * 1024;
 const maxConnections = 8000;
 
-const secureOptions = (serving: KeyPair, caPem: string) => ({ cert: serving.certPem, key: serving.keyPem, ca: caPem });
+const secureOptions = ({ serving, caPem, rootsPem = "" }: Certificates) => ({
+  cert: serving.certPem,
+  key: serving.keyPem,
+  ca: caPem + rootsPem,
+  minVersion: "TLSv1.2" as const,
+});
 
 /** One server; nothing listens until `listen`. */
-export function createTransport({ serving, caPem, handle }: TransportOptions): Transport {
+export function createTransport(options: TransportOptions): Transport {
+  const { handle, clock = realClock, onConnection = () => {} } = options;
+  const peers = createPeers(options.caPem, clock);
   const server = createSecureServer({
-    ...secureOptions(serving, caPem),
+    ...secureOptions(options),
     requestCert: true,
     rejectUnauthorized: false,
     allowHTTP1: true,
-    minVersion: "TLSv1.2",
     // The session memory also counts what waits for slow watchers of one connection.
     maxSessionMemory: 256,
     settings: { maxConcurrentStreams: 250, initialWindowSize: 1024 * 1024 },
@@ -71,6 +88,7 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
   Object.assign(server, { keepAliveTimeout: 180_000, headersTimeout: firstRequestMs, maxConnections });
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
+    onConnection();
     socket.setNoDelay(true);
     // Watches are silent for long: without probes a vanished client would never be noticed, nor would a NAT stay open.
     socket.setKeepAlive(true, 30_000);
@@ -79,15 +97,15 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
   });
   // Adding a request listener makes Node answer HTTP/2 through its slower compatibility layer as well: take that off.
   server.on("request", (message, response) => {
-    void answerHttp1(message as unknown as IncomingMessage, response as unknown as ServerResponse, handle);
+    void answerHttp1(message as unknown as IncomingMessage, response as unknown as ServerResponse, peers, handle);
   });
   server.removeAllListeners("stream");
   server.on("stream", (stream, headers, flags) => {
     const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
-    void answerStream(stream as ServerHttp2Stream, headers, hasBody, handle);
+    void answerStream(stream as ServerHttp2Stream, headers, hasBody, peers, handle);
   });
   server.on("upgrade", (message: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void answerUpgrade(message, socket, head, handle);
+    void answerUpgrade(message, socket, head, peers, handle);
   });
   server.on("checkContinue", (message: Http2ServerRequest, response: Http2ServerResponse) => {
     response.writeContinue();
@@ -104,7 +122,10 @@ export function createTransport({ serving, caPem, handle }: TransportOptions): T
   const drain = () => (drained ??= new Promise<void>((resolve) => server.close(() => resolve())));
   return {
     listen: (address) => listen(server, address),
-    setCertificate: (pair, ca) => server.setSecureContext(secureOptions(pair, ca)),
+    setCertificates(certificates) {
+      server.setSecureContext(secureOptions(certificates));
+      peers.trust(certificates.caPem);
+    },
     drain,
     async close() {
       const drained = drain();
@@ -124,44 +145,6 @@ function listen(server: Http2SecureServer, { host, port }: ListenAddress): Promi
   });
 }
 
-interface Origin {
-  /** What the connection proved. */
-  readonly identity: PeerIdentity | undefined;
-  readonly address: string | undefined;
-}
-
-const origins = new WeakMap<object, Origin>();
-
-/** Looked up once per connection. */
-function originOf(connection: object, socket: TLSSocket): Origin {
-  let known = origins.get(connection);
-  if (!known) {
-    known = { identity: socket.authorized ? identityOf(socket) : undefined, address: socket.remoteAddress };
-    origins.set(connection, known);
-    (connection as ServerHttp2Session | Socket).setTimeout(0);
-  }
-  return known;
-}
-
-/** Kubernetes' own attribute of a subject, for the user's uid. */
-const uidAttribute = "1.3.6.1.4.1.57683.2";
-
-function identityOf(socket: TLSSocket): PeerIdentity | undefined {
-  const certificate = socket.getPeerCertificate(true);
-  const subject = certificate?.subject as Readonly<Record<string, string | string[] | undefined>> | undefined;
-  if (!subject) return undefined;
-  const list = (value: string | string[] | undefined) =>
-    value === undefined ? [] : Array.isArray(value) ? value : [value];
-  const uid = list(subject[uidAttribute])[0];
-  return {
-    commonName: list(subject.CN)[0] ?? "",
-    organizations: list(subject.O),
-    ...(uid ? { uid } : {}),
-    fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-    issuer: certificate.issuerCertificate?.fingerprint256 ?? "",
-  };
-}
-
 function splitTarget(target: string): { path: string; search: string } {
   const mark = target.indexOf("?");
   return mark < 0 ? { path: target, search: "" } : { path: target.slice(0, mark), search: target.slice(mark + 1) };
@@ -171,7 +154,7 @@ interface Parts {
   readonly method: string;
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
-  readonly origin: Origin;
+  readonly peer: Peer;
   readonly body: EdgeRequest["body"];
   readonly upgrade?: EdgeRequest["upgrade"];
   /** Emits "close", and is destroyed from then on, when the client is gone or served. */
@@ -200,8 +183,8 @@ class Exchange implements EdgeRequest {
     this.path = path;
     this.search = search;
     this.headers = parts.headers;
-    this.peer = parts.origin.identity;
-    this.address = parts.origin.address;
+    this.peer = parts.peer.identity;
+    this.address = parts.peer.address;
     this.body = parts.body;
     if (parts.upgrade) this.upgrade = parts.upgrade;
     this.#closing = parts.closing;
@@ -231,6 +214,7 @@ async function answerStream(
   stream: ServerHttp2Stream,
   headers: Http2Headers,
   hasBody: boolean,
+  peers: Peers,
   handle: TransportOptions["handle"],
 ): Promise<void> {
   stream.on("error", ignore);
@@ -239,7 +223,7 @@ async function answerStream(
     method: String(headers[":method"]),
     target: String(headers[":path"] ?? "/"),
     headers,
-    origin: originOf(session, session.socket as TLSSocket),
+    peer: peers.of(session, session.socket as TLSSocket),
     body: stream,
     closing: stream,
   });
@@ -313,6 +297,7 @@ function sinkOf(target: Writable, request: EdgeRequest, abort: () => void): Body
 async function answerHttp1(
   message: IncomingMessage,
   response: ServerResponse,
+  peers: Peers,
   handle: TransportOptions["handle"],
 ): Promise<void> {
   response.on("error", () => {});
@@ -321,7 +306,7 @@ async function answerHttp1(
     method: message.method ?? "GET",
     target: message.url ?? "/",
     headers: message.headers,
-    origin: originOf(message.socket, message.socket as TLSSocket),
+    peer: peers.of(message.socket as TLSSocket, message.socket as TLSSocket),
     body: message,
     closing: response,
   });
@@ -350,6 +335,7 @@ async function answerUpgrade(
   message: IncomingMessage,
   socket: Duplex,
   head: Buffer,
+  peers: Peers,
   handle: TransportOptions["handle"],
 ): Promise<void> {
   socket.on("error", () => socket.destroy());
@@ -358,7 +344,7 @@ async function answerUpgrade(
       method: message.method ?? "GET",
       target: message.url ?? "/",
       headers: message.headers,
-      origin: originOf(message.socket, message.socket as TLSSocket),
+      peer: peers.of(message.socket as TLSSocket, message.socket as TLSSocket),
       body: message,
       upgrade: { protocol: String(message.headers.upgrade ?? "").toLowerCase(), socket, head, message },
       closing: socket,

@@ -1,0 +1,49 @@
+// Keeps a running server's certificates current: what another process wrote is taken over at once, the clock is asked now
+// and then and at every connection, as timers stand still while a machine sleeps and know nothing of clocks that jump.
+import { watch } from "node:fs";
+import type { Clock } from "../../../machinery/clock.ts";
+import type { Logger } from "../../../machinery/log.ts";
+import type { Pki } from "../pki.ts";
+
+const checkMs = 3_600_000;
+/** Files come in pairs. */
+const quietMs = 100;
+/** So often at most, when renewing does not help. */
+const againMs = 30_000;
+
+/** Returns what to call at every connection. Aborting the signal ends it. */
+export function followPki(
+  pki: Pki,
+  { clock, log, signal }: { readonly clock: Clock; readonly log: Logger; readonly signal: AbortSignal },
+): () => void {
+  let triedAt = Number.NEGATIVE_INFINITY;
+  const renew = async (): Promise<void> => {
+    triedAt = clock.now();
+    try {
+      if (await pki.renew()) log.info({}, "certificates were renewed");
+    } catch (error) {
+      log.error({ error }, "certificates could not be renewed: they stay as they are");
+    }
+  };
+  const check = () => {
+    if (pki.isDue() && Math.abs(clock.now() - triedAt) >= againMs) void renew();
+  };
+  let cancelCheck = () => {};
+  const checkLater = () => {
+    cancelCheck = clock.after(checkMs, () => {
+      check();
+      checkLater();
+    });
+  };
+  checkLater();
+  let cancelRenewal = () => {};
+  // Hidden files are the lock and what is not finished.
+  const watcher = watch(pki.dir, { persistent: false, signal }, (_, name) => {
+    if (name?.startsWith(".")) return;
+    cancelRenewal();
+    cancelRenewal = clock.after(quietMs, () => void renew());
+  });
+  watcher.on("error", (error) => log.warn({ error }, "rotated certificates will be noticed at the next start only"));
+  signal.addEventListener("abort", () => [cancelCheck, cancelRenewal].forEach((cancel) => cancel()), { once: true });
+  return check;
+}
