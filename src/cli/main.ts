@@ -21,8 +21,8 @@ const program = new Command("knarr")
   .enablePositionalOptions();
 
 /** A subcommand with the two options that say which cluster is meant. */
-function command(usage: string, description: string): Command {
-  return program
+function command(usage: string, description: string, parent: Command = program): Command {
+  return parent
     .command(usage)
     .description(description)
     .addOption(new Option("--name <name>", "name of the cluster").default("default").env("KNARR_NAME"))
@@ -76,18 +76,24 @@ command("kubeconfig", "print the administrator's kubeconfig")
   .action(async (flags) => (await import("./status.ts")).kubeconfig({ ...place(flags), path: flags.path === true }));
 
 const image = program.command("image").description("images of the node's container runtime");
-image
-  .command("import <files...>")
-  .description("load docker or OCI archives")
-  .addOption(new Option("--name <name>", "name of the cluster").default("default").env("KNARR_NAME"))
-  .addOption(new Option("--data-dir <dir>", "directory of the cluster").env("KNARR_DATA_DIR"))
-  .action(async (files: string[], flags) => (await import("./image.ts")).importImages({ ...place(flags), files }));
-image
-  .command("list")
-  .description("images on the node")
-  .addOption(new Option("--name <name>", "name of the cluster").default("default").env("KNARR_NAME"))
-  .addOption(new Option("--data-dir <dir>", "directory of the cluster").env("KNARR_DATA_DIR"))
-  .action(async (flags) => (await import("./image.ts")).listImages(place(flags)));
+command("import <files...>", "load docker or OCI archives", image).action(async (files: string[], flags) =>
+  (await import("./image.ts")).importImages({ ...place(flags), files }),
+);
+command("list", "images on the node", image).action(async (flags) =>
+  (await import("./image.ts")).listImages(place(flags)),
+);
+
+const secrets = program.command("secrets").description("encryption of what is stored");
+command(
+  "status",
+  "what is encrypted with which key, from the stored bytes; fails if a Secret is in plain text",
+  secrets,
+)
+  .option("-o, --output <format>", "json")
+  .action(async (flags) => (await import("./secrets.ts")).status({ ...place(flags), output: flags.output }));
+command("rotate", "encrypt Secrets with a new key and drop the old one, while the cluster runs", secrets).action(
+  async (flags) => (await import("./secrets.ts")).rotate(place(flags)),
+);
 
 const namespaced = (c: Command) => c.option("-n, --namespace <namespace>", "namespace", "default");
 

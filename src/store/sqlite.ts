@@ -151,8 +151,9 @@ class SqliteLog implements Log {
           loading = loading.then(() => load(reply)).catch((error: StoreError) => stop(error));
         } else if (reply.type === "opened") {
           void loading.then(() => {
+            if (this.#stopped) return;
             this.#worker.unref();
-            if (!this.#stopped) resolvePromise(loader!.finish());
+            resolvePromise(loader!.finish());
           });
         } else if (reply.type === "failedToOpen") stop(new StoreError(reply.failure.code, reply.failure.message));
         else this.#settle(reply);
