@@ -1,21 +1,35 @@
 // Gives a volume to the pod's fsGroup. Follows kubernetes v1.36 pkg/volume/volume_linux.go (SetVolumeOwnership).
-import { chmod, lchown, readdir, lstat } from "node:fs/promises";
-import { join } from "node:path";
+import { constants } from "node:fs";
+import { chmod, chown, lchown, lstat, open, readdir } from "node:fs/promises";
 
 const readWrite = 0o660;
 const readOnlyMask = 0o440;
 const searchable = 0o110;
 const setGid = 0o2000;
 
-async function give(path: string, gid: number, readOnly: boolean): Promise<boolean> {
-  const info = await lstat(path);
-  await lchown(path, info.uid, gid);
-  if (info.isSymbolicLink()) return false;
+const O_PATH = 0o10000000;
+
+/**
+ * Containers may change the volume meanwhile and put a link in the place of what was looked at: each file is opened
+ * first, and everything is done through that opening.
+ */
+async function give(path: string, gid: number, readOnly: boolean): Promise<void> {
+  await using file = await open(path, O_PATH | constants.O_NOFOLLOW);
+  const info = await file.stat();
+  if (info.isSymbolicLink()) return lchown(path, info.uid, gid);
+  const opened = `/proc/self/fd/${file.fd}`;
+  await chown(opened, info.uid, gid);
   const directory = info.isDirectory();
   const mode = info.mode & 0o7777;
   const wanted = mode | (readOnly ? readOnlyMask : readWrite) | (directory ? setGid | searchable : 0);
-  if (wanted !== mode) await chmod(path, wanted);
-  return directory;
+  if (wanted !== mode) await chmod(opened, wanted);
+  if (!directory) return;
+  for (const name of await readdir(opened)) {
+    await give(`${opened}/${name}`, gid, readOnly).catch((error: NodeJS.ErrnoException) => {
+      // Gone since it was listed.
+      if (error.code !== "ENOENT") throw error;
+    });
+  }
 }
 
 /** Everything below and including `path`; with `onRootMismatch` nothing when the top already belongs to the group. */
@@ -28,6 +42,5 @@ export async function setVolumeOwnership(
     const info = await lstat(path);
     if (info.gid === gid && (info.mode & (setGid | readWrite)) === (setGid | readWrite)) return;
   }
-  if (!(await give(path, gid, readOnly))) return;
-  for (const name of await readdir(path)) await setVolumeOwnership(join(path, name), gid, { readOnly });
+  await give(path, gid, readOnly);
 }
