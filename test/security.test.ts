@@ -126,11 +126,13 @@ describe("other users of the machine", () => {
     const expected = [`tcp 127.0.0.1:${apiPort}`, `tcp ${gateway}:${apiPort}`, `tcp ${dns}:53`, `udp ${dns}:53`];
     assert.deepEqual(places(knarr), expected.toSorted());
     assert.deepEqual(places(haproxy), [`tcp 0.0.0.0:${httpPort}`, `tcp 0.0.0.0:${httpsPort}`].toSorted());
-    // The runtime's streams: each has a random name that is good once.
-    assert.deepEqual(
-      listening(containerd).map(({ address }) => address),
-      ["127.0.0.1"],
-    );
+    const [streams, ...others] = listening(containerd);
+    assert.deepEqual([streams?.address, ...others], ["127.0.0.1"]);
+    for (const stream of ["exec", "attach", "portforward"]) {
+      // Each stream that the API server opens has a random name there, good once; nobody else has one.
+      const answer = await fetch(`http://127.0.0.1:${streams!.port}/${stream}/AAAAAAAA`);
+      assert.equal(answer.status, 404);
+    }
   });
 
   test("read no file and open no socket, even when the data directory itself is open to them", async () => {
@@ -199,22 +201,6 @@ describe("a container", () => {
     const host = await reached("settler", { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" });
     // The machine itself, and who shares its network, still get there.
     assert.deepEqual([host.credentials, host.names], ["open", "open"]);
-  });
-
-  test("that privileged code points at loopback addresses is refused by the API", async () => {
-    for (const address of ["127.0.0.1", "169.254.169.254"]) {
-      const slice = {
-        apiVersion: "discovery.k8s.io/v1",
-        kind: "EndpointSlice",
-        metadata: { name: "trap", labels: { "kubernetes.io/service-name": "trap" } },
-        addressType: "IPv4",
-        ports: [{ port: 22 }],
-        endpoints: [{ addresses: [address] }],
-      };
-      const { code, stderr } = await cluster.tryKubectl(["apply", "-f", "-"], { input: JSON.stringify(slice) });
-      assert.equal(code, 1);
-      assert.match(stderr, /may not be in the (loopback|link-local) range/);
-    }
   });
 
   test("in a namespace labelled restricted runs without rights, or not at all", async () => {
@@ -302,6 +288,22 @@ describe("a client", () => {
     assert.equal(await status("/api/v1/namespaces/default/serviceaccounts/default/token", created), 403);
   });
 
+  test("cannot make Knarr connect to the machine's loopback or metadata for it", async () => {
+    for (const address of ["127.0.0.1", "169.254.169.254"]) {
+      const slice = {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: { name: "trap", labels: { "kubernetes.io/service-name": "trap" } },
+        addressType: "IPv4",
+        ports: [{ port: 22 }],
+        endpoints: [{ addresses: [address] }],
+      };
+      const { code, stderr } = await cluster.tryKubectl(["apply", "-f", "-"], { input: JSON.stringify(slice) });
+      assert.equal(code, 1);
+      assert.match(stderr, /may not be in the (loopback|link-local) range/);
+    }
+  });
+
   test("a browser cannot be made to write: bodies of forms are refused", async () => {
     const token = await tokenFor("default");
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
@@ -351,15 +353,25 @@ describe("a client", () => {
 });
 
 describe("what is secret", () => {
-  test("is in no output, log, command line or environment", async () => {
+  test("is in no output, log, database, command line or environment", async () => {
+    const password = "hunter3-of-the-registry";
+    const login = ["--docker-server=127.0.0.1:1", "--docker-username=me", `--docker-password=${password}`];
+    secrets.push(password, Buffer.from(`me:${password}`).toString("base64"));
+    await work.kubectl("create", "secret", "docker-registry", "login", ...login);
+    const imagePullSecrets = [{ name: "login" }];
+    await work.pod("unpulled", { imagePullSecrets, containers: [{ name: "main", image: "127.0.0.1:1/none:1" }] });
+    await work.untilEvent("unpulled", /^Failed: Failed to pull image/);
     const pids = Object.values(processes()).flat();
     const files = pids.flatMap((pid) => [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]);
     const printed = [
       cluster.output(),
       await cluster.knarr(["status"]),
+      await work.kubectl("get", "events", "-o", "yaml"),
+      await work.kubectl("get", "pods", "-o", "yaml"),
       await cluster.knarr(["describe", "secret", "keys"]),
       await cluster.knarr(["describe", "pod", "explorer"]),
       ...[...files, join(cluster.dataDir, "containerd/containerd.log")].map((file) => readFileSync(file, "utf8")),
+      ...["store.db", "store.db-wal"].map((file) => readFileSync(join(cluster.dataDir, file), "latin1")),
     ].join("\n");
     for (const secret of secrets) {
       assert.ok(!printed.includes(secret), "a secret was printed");
