@@ -11,6 +11,7 @@ import { createApi } from "../src/apiserver/core/api.ts";
 import { startApiServer } from "../src/apiserver/http/server.ts";
 import { localClient } from "../src/apiserver/local.ts";
 import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
+import { writeKubeconfig } from "../src/client/kubeconfig.ts";
 import { httpsClient, type Credentials, type HttpsClient } from "../src/client/https.ts";
 import { startControllers } from "../src/controllers/index.ts";
 import { builtinKinds } from "../src/kinds/index.ts";
@@ -20,13 +21,17 @@ import { StatusError } from "../src/machinery/errors.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { openMemoryStore } from "../src/store/memory.ts";
 import type { Store } from "../src/store/store.ts";
-import { eventually } from "./harness.ts";
+import { findCommand } from "../src/host/packages.ts";
+import { run } from "../src/host/run.ts";
+import { eventually, oldKubectl } from "./harness.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
   readonly pki: Pki;
   readonly store: Store;
   readonly admin: HttpsClient;
+  /** The administrator's. */
+  readonly kubeconfig: string;
   /** A client with other credentials, closed with the rest. */
   as(who: KeyPair | { readonly token: string }): HttpsClient;
 }
@@ -70,8 +75,10 @@ export async function startControlPlane(options: { readonly historyEvents?: numb
     return clients.use(httpsClient({ server: server.url, caPem: pki.caPem, credentials, component: "test" }));
   };
   const admin = as(pki.admin);
+  const kubeconfig = join(directory, "kubeconfig");
+  writeKubeconfig(kubeconfig, { ...admin.connection, name: "test" });
   const owned = started.move();
-  return { url: server.url, pki, store, admin, as, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { url: server.url, pki, store, admin, kubeconfig, as, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -131,4 +138,27 @@ export async function refusal(asked: Promise<unknown>): Promise<StatusError> {
   );
   assert.ok(error instanceof StatusError, String(error));
   return error;
+}
+
+/** The kubectl on PATH if there is one, and Debian's 1.20, which validates by itself. */
+export const kubectls = async (): Promise<string[]> => [
+  ...new Set([findCommand("kubectl") ?? [], await oldKubectl()].flat()),
+];
+
+/** Runs a kubectl. A string is its input; `fails` demands that it fails. Returns all that it printed. */
+export function kubectlOf({ kubeconfig }: Pick<ControlPlane, "kubeconfig">, binary: string) {
+  return async (args: readonly string[], input = "", { fails = false, env = {} } = {}): Promise<string> => {
+    const cache = `${kubeconfig}-cache-${binary.length}`;
+    const { code, stdout, stderr } = await run(
+      binary,
+      [`--kubeconfig=${kubeconfig}`, `--cache-dir=${cache}`, ...args],
+      {
+        input,
+        env: { ...process.env, ...env },
+        timeoutMs: 60_000,
+      },
+    );
+    assert.equal(code !== 0, fails, `kubectl ${args.join(" ")} (${code}): ${stdout}${stderr}`);
+    return stdout + stderr;
+  };
 }

@@ -33,7 +33,7 @@ export interface WriteParameters {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: "Ignore" | "Warn" | "Strict";
-  /** Paths of keys that the body gives more than once, for field validation to complain about. */
+  /** The complaints of field validation about keys that the body gives more than once. */
   readonly duplicateFields?: readonly string[];
   readonly subresource?: string;
   /** Server-side apply only. */

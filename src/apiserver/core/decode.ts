@@ -51,7 +51,7 @@ export function decode(
       ? []
       : [
           ...unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`),
-          ...(parameters.duplicateFields ?? []).map((field) => `duplicate field ${JSON.stringify(field)}`),
+          ...(parameters.duplicateFields ?? []),
         ];
   if (policy === "Strict" && complaints.length > 0) {
     throw badRequest(

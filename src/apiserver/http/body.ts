@@ -78,7 +78,7 @@ const tooLarge = () => requestEntityTooLarge(`Request entity too large: limit is
 
 export interface DecodedBody {
   readonly value: unknown;
-  /** Paths of keys that the document gives more than once: `spec.containers[0].name`. */
+  /** A complaint for each key that the document gives more than once: its path in JSON, its line in YAML. */
   readonly duplicates: readonly string[];
 }
 
@@ -114,7 +114,10 @@ export function decodeJson(bytes: Buffer): DecodedBody {
   }
   // Duplicates are rare and finding them is slow, so count the keys first: the text may not have more than the value.
   const same = countKeys(value, 0) === countKeysInText(text);
-  return { value, duplicates: same ? [] : findDuplicates(text) };
+  return {
+    value,
+    duplicates: same ? [] : findDuplicates(text).map((path) => `duplicate field ${JSON.stringify(path)}`),
+  };
 }
 
 /** JSON is YAML, and what most clients send as YAML; anything else is parsed in a thread of its own. */

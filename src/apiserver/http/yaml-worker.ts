@@ -14,7 +14,9 @@ export function parseYaml(text: string): YamlResult {
   const fatal = document.errors.find((error) => error.code !== "DUPLICATE_KEY");
   if (fatal) return { duplicates: [], error: fatal.message };
   const keyAt = (position: number) => /^[^:\n]*/.exec(text.slice(position, position + 256))?.[0].trim() ?? "";
-  const duplicates = document.errors.map((error) => keyAt(error.pos[0]));
+  const duplicates = document.errors.map(
+    ({ pos, linePos }) => `line ${linePos?.[0].line}: key ${JSON.stringify(keyAt(pos[0]))} already set in map`,
+  );
   try {
     return { value: document.toJS({ maxAliasCount: 100 }) as unknown, duplicates };
   } catch (error) {
