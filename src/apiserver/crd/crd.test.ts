@@ -52,6 +52,25 @@ test("a definition is served at once, and says so", async () => {
   assert.equal(definition.status?.acceptedNames?.plural, "crontabs");
 });
 
+test("a definition in a group of the Kubernetes project says whether the project has approved it", async () => {
+  const of = async (approval: string) => {
+    const server = await apiWith(
+      cronTabs(spec, (draft) => {
+        draft.metadata.name = "crontabs.x.k8s.io";
+        draft.metadata.annotations = { "api-approved.kubernetes.io": approval };
+        draft.spec.group = "x.k8s.io";
+      }),
+    );
+    const type = "KubernetesAPIApprovalPolicyConformant";
+    const { reason, status } = await settled(() =>
+      server.definition("crontabs.x.k8s.io")?.status?.conditions?.find((condition) => condition.type === type),
+    );
+    return [status, reason];
+  };
+  assert.deepEqual(await of("unapproved, a test"), ["False", "UnapprovedAnnotation"]);
+  assert.deepEqual(await of("https://example.com/review"), ["True", "ApprovedAnnotation"]);
+});
+
 test("objects are defaulted and pruned, and count generations", async () => {
   const server = await apiWith(cronTabs(spec));
   const created = await server.create("a", { spec: { image: "x", colour: "red" } });

@@ -3,6 +3,7 @@ import type { CustomResourceDefinition } from "../../kinds/generated/apiextensio
 import type { Kind } from "../../kinds/kind.ts";
 import type { KindRegistry } from "../../kinds/registry.ts";
 import { customKind } from "../../kinds/custom/kind.ts";
+import { approvalOf } from "../../kinds/apiextensions/validation.ts";
 import { formatTime, type Clock } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import type { Logger } from "../../machinery/log.ts";
@@ -128,12 +129,13 @@ async function writeStatus(state: State, name: string): Promise<void> {
   const latest = store.latest({ collection: definitionsCollection, namespace: "", name });
   if (!known || !latest || latest.revision !== known.entry.revision) return;
   const definition = latest.object as CustomResourceDefinition;
+  const approval = approvalOf(definition);
   const status = {
     ...definition.status,
     acceptedNames: known.decision.accepted,
     conditions: withConditions(
       definition.status?.conditions ?? [],
-      [...known.decision.conditions, ...state.cleanup.conditions(definition)],
+      [...known.decision.conditions, ...(approval ? [approval] : []), ...state.cleanup.conditions(definition)],
       formatTime(clock.now()),
     ),
   };

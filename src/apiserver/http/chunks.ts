@@ -63,3 +63,33 @@ async function writeChunks(sink: BodySink, chunks: Chunks, first: ReturnType<Chu
   chunks.release();
   sink.end();
 }
+
+/** All bytes of a body; undefined when they are more than `limit`. */
+export async function bytesOf(body: Body, limit = Infinity): Promise<Buffer | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const take = (chunk: Uint8Array | string) => {
+    size += chunk.length;
+    if (size <= limit) chunks.push(Buffer.from(chunk as Uint8Array));
+  };
+  if (typeof body === "function") await gather(body, take);
+  else take(body);
+  return size > limit ? undefined : Buffer.concat(chunks);
+}
+
+const gather = (produce: (sink: BodySink) => void | Promise<void>, take: (chunk: Uint8Array) => void): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const sink: BodySink = {
+      write(chunk, done) {
+        take(chunk);
+        done?.();
+        return true;
+      },
+      drained: () => Promise.resolve(),
+      bufferedBytes: 0,
+      end: resolve,
+      abort: () => reject(new Error("the body broke off")),
+      signal: new AbortController().signal,
+    };
+    Promise.try(produce, sink).catch(reject);
+  });

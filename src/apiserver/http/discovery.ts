@@ -5,8 +5,8 @@ import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import { prioritiesOf, type Priorities } from "../aggregation/local.ts";
 import type { Remote, RemoteResource } from "../aggregation/remotes.ts";
-import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
-import { parseAccept } from "./negotiate.ts";
+import { jsonType, typedResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
+import { parseAccept, prefersProtobuf } from "./negotiate.ts";
 
 export interface GroupVersionKind {
   readonly group: string;
@@ -28,6 +28,8 @@ export interface ResourceRow extends GroupVersionKind {
   readonly verbs: readonly string[];
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
+  /** Changes when objects of the kind are stored in another version. */
+  readonly storageVersionHash?: string;
   readonly subresources: readonly SubresourceRow[];
 }
 
@@ -55,6 +57,13 @@ const subresourceRows: Readonly<Record<string, { kind: GroupVersionKind | typeof
   token: { kind: { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }, verbs: ["create"] },
 };
 
+/** As upstream makes it: eight bytes of a digest of the type that is stored. */
+function storageVersionHash({ virtual, storage, kind, ...own }: AnyKind): string | undefined {
+  if (virtual) return undefined;
+  const { group, version } = { ...own, ...storage };
+  return createHash("sha256").update(`${group}/${version}/${kind}`).digest().toString("base64", 0, 8);
+}
+
 /** The resource row of a kind. */
 function rowOf(kind: AnyKind): ResourceRow {
   const self = { group: kind.group, version: kind.version, kind: kind.kind };
@@ -80,6 +89,7 @@ function rowOf(kind: AnyKind): ResourceRow {
     verbs: kind.verbs,
     ...(kind.shortNames ? { shortNames: kind.shortNames } : {}),
     ...(kind.categories ? { categories: kind.categories } : {}),
+    storageVersionHash: storageVersionHash(kind),
     subresources: subresources.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
@@ -140,7 +150,7 @@ const pick = ({ groupPriorityMinimum, versionPriority }: Priorities) => ({ group
 const groupVersionOf = ({ group, version }: { group: string; version: string }) =>
   group ? `${group}/${version}` : version;
 
-function resourceList(group: string, version: string, rows: readonly ResourceRow[]): unknown {
+function resourceList(group: string, version: string, rows: readonly ResourceRow[]) {
   const resources = rows.flatMap((row) => [
     {
       name: row.plural,
@@ -150,6 +160,7 @@ function resourceList(group: string, version: string, rows: readonly ResourceRow
       verbs: row.verbs,
       ...(row.shortNames ? { shortNames: row.shortNames } : {}),
       ...(row.categories ? { categories: row.categories } : {}),
+      ...(row.storageVersionHash ? { storageVersionHash: row.storageVersionHash } : {}),
     },
     ...row.subresources.map((sub) => ({
       name: `${row.plural}/${sub.name}`,
@@ -253,15 +264,16 @@ export function createDiscovery(
     }
     return documents;
   };
-  const cached = (key: string, make: () => EdgeResponse): EdgeResponse => {
+  const cached = (document: string, accept: string | undefined, make: () => EdgeResponse): EdgeResponse => {
     const { responses } = current();
+    const key = prefersProtobuf(accept) ? `${document} protobuf` : document;
     let response = responses.get(key);
     if (!response) responses.set(key, (response = make()));
     return response;
   };
   const root = (path: "/api" | "/apis", accept: string | undefined): EdgeResponse => {
     const version = aggregatedVersion(accept);
-    return cached(`${path} ${version ?? ""}`, () => {
+    return cached(`${path} ${version ?? ""}`, accept, () => {
       const groups = current().groups.filter(({ name }) => (path === "/api") === (name === ""));
       if (version)
         return tagged(
@@ -271,8 +283,8 @@ export function createDiscovery(
       const document =
         path === "/apis"
           ? { kind: "APIGroupList", apiVersion: "v1", groups: groups.map(groupDocument) }
-          : { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
-      return jsonResponse(document);
+          : { kind: "APIVersions", apiVersion: "v1", versions: ["v1"], serverAddressByClientCIDRs: [] };
+      return typedResponse(document, 200, accept);
     });
   };
   return {
@@ -281,12 +293,14 @@ export function createDiscovery(
       if (parts.length === 1 && (parts[0] === "api" || parts[0] === "apis")) {
         return conditional(root(`/${parts[0]}`, headers.accept), headers["if-none-match"]);
       }
-      if (parts[0] === "api" && parts.length === 2) return version("", parts[1]!);
+      if (parts[0] === "api" && parts.length === 2) return version("", parts[1]!, headers.accept);
       if (parts[0] !== "apis") return undefined;
-      if (parts.length === 3) return version(parts[1]!, parts[2]!);
+      if (parts.length === 3) return version(parts[1]!, parts[2]!, headers.accept);
       if (parts.length !== 2 || !parts[1]) return undefined;
       const group = current().groups.find(({ name }) => name === parts[1]);
-      return group && jsonResponse({ kind: "APIGroup", apiVersion: "v1", ...groupDocument(group) });
+      return (
+        group && typedResponse({ kind: "APIGroup", apiVersion: "v1", ...groupDocument(group) }, 200, headers.accept)
+      );
     },
     serves: (group, version) => versionOf(group, version) !== undefined,
   };
@@ -295,9 +309,11 @@ export function createDiscovery(
       .groups.find(({ name }) => name === group)
       ?.versions.find((candidate) => candidate.version === version);
   }
-  function version(group: string, name: string): EdgeResponse | undefined {
+  function version(group: string, name: string, accept: string | undefined): EdgeResponse | undefined {
     const rows = versionOf(group, name)?.rows;
-    return rows && cached(`${group}/${name}`, () => jsonResponse(resourceList(group, name, rows)));
+    return (
+      rows && cached(`${group}/${name}`, accept, () => typedResponse(resourceList(group, name, rows), 200, accept))
+    );
   }
 }
 

@@ -86,14 +86,14 @@ export function statusOf(error: unknown): Status {
   return internalError(error instanceof Error ? error.message : String(error)).status;
 }
 
-/** A Status in the encoding that the client prefers. */
-export function statusResponse(status: Typed, code: number, accept: string | undefined): EdgeResponse {
-  return (prefersProtobuf(accept) && protobufResponse(status, code)) || jsonResponse(status, code);
+/** A Status, or another document that stands for itself, in the encoding that the client prefers. */
+export function typedResponse(object: Typed, code: number, accept: string | undefined): EdgeResponse {
+  return (prefersProtobuf(accept) && protobufResponse(object, code)) || jsonResponse(object, code);
 }
 
 export function errorResponse(error: unknown, accept: string | undefined): EdgeResponse {
   const status = statusOf(error);
-  const response = statusResponse(status, status.code, accept);
+  const response = typedResponse(status, status.code, accept);
   const retryAfter = status.details?.retryAfterSeconds;
   const headers = {
     ...response.headers,

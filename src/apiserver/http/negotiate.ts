@@ -14,6 +14,8 @@ export interface AcceptClause {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+export const yamlType = "application/yaml";
+
 const wholeObject: Representation = { as: "object" };
 
 /** The clauses of an Accept header, most wanted first. */
@@ -46,7 +48,8 @@ export function negotiate(accept: string | undefined, hasProtobuf: () => boolean
   if (accept === undefined || accept === "" || accept === "*/*" || accept === "application/json") return wholeObject;
   for (const { type, parameters } of parseAccept(accept)) {
     const protobuf = type === protobufType;
-    if (!protobuf && !acceptsJson(type)) continue;
+    // JSON becomes YAML when it is answered.
+    if (!protobuf && type !== yamlType && !acceptsJson(type)) continue;
     const as = parameters.as;
     if (as === undefined) {
       if (!protobuf) return wholeObject;
@@ -59,6 +62,6 @@ export function negotiate(accept: string | undefined, hasProtobuf: () => boolean
     if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList")
       return { as: "PartialObjectMetadata", version, ...(protobuf ? { protobuf } : {}) };
   }
-  const types = hasProtobuf() ? `application/json, ${protobufType}` : "application/json";
+  const types = `application/json, ${yamlType}${hasProtobuf() ? `, ${protobufType}` : ""}`;
   throw notAcceptable(`only the following media types are accepted: ${types}`);
 }

@@ -2,7 +2,7 @@
 import type { PatchType } from "../../client/client.ts";
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import { badRequest, methodNotSupported, unsupportedMediaType } from "../../machinery/errors.ts";
+import { badRequest, methodNotSupported, notAcceptable, unsupportedMediaType } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
 import { checkType } from "../core/decode.ts";
@@ -18,12 +18,13 @@ import {
   type SchemaLookup,
 } from "./body.ts";
 import { encodingOf, entryResponse, listResponse, objectResponse } from "./encode.ts";
-import { statusResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
+import { typedResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import type { Decode } from "../audit/auditor.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
+import { prefersYaml } from "./yaml.ts";
 import { bodySchemaOf } from "../protobuf/fields.ts";
 
 /** Everything a verb needs to answer one request on one kind. */
@@ -116,6 +117,7 @@ const encoding = ({ request, services, kind }: ResourceCall) => encodingOf(kind,
 
 function watch(call: ResourceCall): EdgeResponse {
   const { services, context, kind, info, request } = call;
+  if (prefersYaml(request.headers.accept)) throw notAcceptable("a watch cannot be had in YAML");
   const asked = integer(request.query, "timeoutSeconds");
   // Spread, so that the watches of many clients that started together do not end together.
   const timeoutSeconds = asked && asked > 0 ? asked : 1800 + Math.floor(services.random() * 1800);
@@ -207,7 +209,7 @@ async function remove(call: ResourceCall): Promise<EdgeResponse> {
   const { entry, deleted } = await services.api.delete(context, kind, targetOf(info), parameters);
   const waits = !deleted && parameters.orphanDependents === false;
   if (!deleted || returnsDeleted.has(kind.plural)) return entryResponse(kind, entry, wanted, waits ? 202 : 200);
-  return statusResponse(deletedStatus(kind, entry), 200, call.request.headers.accept);
+  return typedResponse(deletedStatus(kind, entry), 200, call.request.headers.accept);
 }
 
 /** Kinds whose deletion answers with the object even when it is gone at once, as upstream has it. */

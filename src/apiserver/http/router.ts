@@ -26,6 +26,7 @@ import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
 import { answerResource, bodyDecoder } from "./resources.ts";
 import type { EdgeServices } from "./services.ts";
+import { prefersYaml, yamlResponse } from "./yaml.ts";
 
 /** A request that has a user and, mostly, the right to what it asks. */
 export interface AuthorizedCall {
@@ -92,6 +93,7 @@ export function createRouter(options: RouterOptions): Router {
       const passed = passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
       outcome = passed instanceof Promise ? await passed : passed;
       if (record) outcome = record.answered(outcome, { decode: remote ? undefined : bodyDecoder(services) });
+      if (outcome !== upgraded && prefersYaml(request.headers.accept)) outcome = await yamlResponse(outcome);
       if (outcome !== upgraded) {
         const sent = compressed(request, withWarnings(outcome, warnings));
         outcome = sent instanceof Promise ? await sent : sent;
@@ -101,6 +103,7 @@ export function createRouter(options: RouterOptions): Router {
         services.log.error({ error, path: request.path, method: request.method }, "a request failed unexpectedly");
       }
       outcome = withWarnings(errorResponse(error, request.headers.accept), warnings);
+      if (prefersYaml(request.headers.accept)) outcome = await yamlResponse(outcome);
       if (info && !caller) record = options.audit?.begin(request, info, undefined);
       record?.answered(outcome, { error });
     }

@@ -8,7 +8,8 @@ import { streamHandlers } from "../streaming/handlers.ts";
 import { usageResources } from "../streaming/usage.ts";
 import { testApi } from "../testing.ts";
 import type { TokenIssuer } from "../types.ts";
-import { upgraded, type BodySink, type EdgeRequest } from "./exchange.ts";
+import { bytesOf } from "./chunks.ts";
+import { upgraded, type EdgeRequest } from "./exchange.ts";
 import { createFlowControl } from "../flowcontrol/flow-control.ts";
 import { realLoop } from "../flowcontrol/dispatcher.ts";
 import { createLifecycle } from "./lifecycle.ts";
@@ -68,7 +69,7 @@ export async function testRouter(options: { nodes?: (name: string) => NodeConnec
     const outcome = await router(edgeRequest(method, target, request));
     if (outcome === upgraded) throw new Error("the connection was taken over");
     const { status, headers, body = "" } = outcome;
-    const bytes = typeof body === "function" ? await readSink(body) : Buffer.from(body as string);
+    const bytes = (await bytesOf(body))!;
     const text = bytes.toString("utf8");
     return { status, headers, bytes, text, json: () => JSON.parse(text) };
   };
@@ -89,24 +90,4 @@ export function edgeRequest(method: string, target: string, { headers = {}, body
     isGone: false,
     signal: new AbortController().signal,
   };
-}
-
-async function readSink(produce: (sink: BodySink) => void | Promise<void>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  await new Promise<void>((resolve, reject) => {
-    const sink: BodySink = {
-      write(chunk, done) {
-        chunks.push(Buffer.from(chunk));
-        done?.();
-        return true;
-      },
-      drained: () => Promise.resolve(),
-      bufferedBytes: 0,
-      end: resolve,
-      abort: () => reject(new Error("aborted")),
-      signal: new AbortController().signal,
-    };
-    Promise.try(produce, sink).catch(reject);
-  });
-  return Buffer.concat(chunks);
 }

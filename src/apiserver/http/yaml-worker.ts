@@ -1,6 +1,12 @@
-// The thread in which YAML bodies are parsed: the parser is slow enough to hold up everybody else, and may be made slower.
+// The thread in which YAML is read and written: slow enough to hold up everybody else, and may be made slower.
 import { parentPort } from "node:worker_threads";
-import { parseDocument } from "yaml";
+import { parseDocument, stringify } from "yaml";
+
+export interface YamlTask {
+  readonly text: string;
+  /** The text is JSON that is to become YAML; else it is YAML to be parsed. */
+  readonly isJson?: boolean;
+}
 
 /** What comes back: the value, or why there is none. */
 export interface YamlResult {
@@ -24,4 +30,16 @@ export function parseYaml(text: string): YamlResult {
   }
 }
 
-parentPort?.on("message", (text: string) => parentPort!.postMessage(parseYaml(text)));
+/** As Go's libraries write it: keys in order, no aliases, and quotes wherever an older parser needs them. */
+const writeYaml = (json: string): string =>
+  stringify(JSON.parse(json), {
+    aliasDuplicateObjects: false,
+    indentSeq: false,
+    lineWidth: 0,
+    sortMapEntries: true,
+    version: "1.1",
+  });
+
+parentPort?.on("message", ({ text, isJson }: YamlTask) => {
+  parentPort!.postMessage(isJson ? { value: writeYaml(text), duplicates: [] } : parseYaml(text));
+});

@@ -256,6 +256,7 @@ const specials: Readonly<Record<string, (reader: Reader, depth: number) => unkno
   "authentication.v1.ExtraValue": items("authentication.v1.ExtraValue"),
   "authorization.v1.ExtraValue": items("authorization.v1.ExtraValue"),
   "certificates.v1.ExtraValue": items("certificates.v1.ExtraValue"),
+  "meta.v1.Verbs": items("meta.v1.Verbs"),
   "apiextensions.v1.JSONSchemaPropsOrArray": either(
     "JSONSchemaPropsOrArray",
     ({ schema, jSONSchemas }) => schema ?? jSONSchemas,

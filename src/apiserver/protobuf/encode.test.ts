@@ -21,7 +21,7 @@ function canonical(type: string, value: unknown): unknown {
   }
   if (type === "bytes") return Buffer.from(value as string, "base64").toString("base64");
   const rows = rowsOf(type);
-  if (!rows || type.endsWith("ExtraValue")) return value;
+  if (!rows || type.endsWith("ExtraValue") || type === "meta.v1.Verbs") return value;
   const fields = value as Record<string, unknown>;
   const out: Record<string, unknown> = {};
   for (const [, name, inner, flag] of rows) {

@@ -169,7 +169,7 @@ const writeTime =
     if (fraction) timeNanos(writer, Number(fraction.slice(0, 9).padEnd(9, "0")));
   };
 
-const extraValue: WriteValue = (writer, value) => {
+const stringItems: WriteValue = (writer, value) => {
   for (const item of value as unknown[]) text1(writer, item);
 };
 
@@ -194,9 +194,10 @@ const specials: Readonly<Record<string, WriteValue>> = {
     else numberValue(writer, value);
   },
   raw: (writer, value) => text1(writer, JSON.stringify(value)),
-  "authentication.v1.ExtraValue": extraValue,
-  "authorization.v1.ExtraValue": extraValue,
-  "certificates.v1.ExtraValue": extraValue,
+  "authentication.v1.ExtraValue": stringItems,
+  "authorization.v1.ExtraValue": stringItems,
+  "certificates.v1.ExtraValue": stringItems,
+  "meta.v1.Verbs": stringItems,
   "apiextensions.v1.JSONSchemaPropsOrArray"(writer, value) {
     if (Array.isArray(value)) for (const schema of value) schemaAt2(writer, schema);
     else schemaAt1(writer, value);

@@ -13,6 +13,10 @@ export function rowsOf(message: string): readonly Row[] | undefined {
 }
 
 const bodySchemas: Readonly<Record<string, string>> = {
+  "v1 APIGroup": "meta.v1.APIGroup",
+  "v1 APIGroupList": "meta.v1.APIGroupList",
+  "v1 APIResourceList": "meta.v1.APIResourceList",
+  "v1 APIVersions": "meta.v1.APIVersions",
   "v1 Binding": "core.v1.Binding",
   "v1 Status": "meta.v1.Status",
   "meta.k8s.io/v1 PartialObjectMetadata": "meta.v1.PartialObjectMetadata",

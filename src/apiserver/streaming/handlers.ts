@@ -1,4 +1,5 @@
 // The table of everything that is answered beside the generic verbs.
+import { componentStatuses } from "../http/component-status.ts";
 import type { ExtraHandlers } from "../http/router.ts";
 import { connecting } from "./connect.ts";
 import { attach, exec } from "./exec.ts";
@@ -8,6 +9,7 @@ import { proxyNode, proxyPod, proxyService } from "./proxy.ts";
 import { nodeUsage, podUsage } from "./usage.ts";
 
 export const streamHandlers: ExtraHandlers = {
+  "/v1/componentstatuses": componentStatuses,
   "/v1/pods/log": logs,
   "/v1/pods/exec": connecting("PodExecOptions", exec),
   "/v1/pods/attach": connecting("PodAttachOptions", attach),

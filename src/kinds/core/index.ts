@@ -1,5 +1,6 @@
 // The kinds of the core group, each as value and type of one name.
 export { Binding } from "./binding.ts";
+export { ComponentStatus } from "./component-status.ts";
 export { ConfigMap } from "./config-map.ts";
 export { Endpoints } from "./endpoints.ts";
 export { Event } from "./event.ts";
