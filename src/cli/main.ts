@@ -52,6 +52,8 @@ const upCommand = command("up", "start the cluster in the foreground; Ctrl-C sto
   .option("--node-address <address>", "IPv4 address under which this node is known")
   .option("--pod-cidr <cidr>", "address range of the pods")
   .option("--service-cidr <cidr>", "address range of the Services")
+  .option("--ca-cert <file>", "at the first start: your own CA, followed by those above it up to the root")
+  .option("--ca-key <file>", "its private key")
   .addOption(
     new Option("--log-level <level>", "least level to log").choices(["debug", "info", "warn", "error"]).default("info"),
   )
@@ -73,7 +75,25 @@ command("status", "components, node, addresses and versions").action(async (flag
 
 command("kubeconfig", "print the administrator's kubeconfig")
   .option("--path", "print where it is instead")
-  .action(async (flags) => (await import("./status.ts")).kubeconfig({ ...place(flags), path: flags.path === true }));
+  .option("--user <name>", "one for this user, with a new client certificate; the same command renews it")
+  .option("--group <name>", "group of the user (repeatable)", collect, [])
+  .option("--days <days>", "how long the user's certificate is good (default: 365)", Number)
+  .option("-o, --output <file>", "write the user's here, readable by its owner only")
+  .action(async (flags) => (await import("./kubeconfig.ts")).kubeconfig({ ...flags, ...place(flags) }));
+
+const certs = program.command("certs").description("certificates of the cluster, running or not");
+command("list", "what there is, and until when", certs)
+  .option("-o, --output <format>", "json")
+  .action(async (flags) => (await import("./certs.ts")).list({ ...flags, ...place(flags) }));
+command("rotate [names...]", "new ones at once; a CA or the key of tokens in two steps", certs)
+  .option("--all", "every certificate (CAs and the key of tokens only by name)")
+  .option("--finish", "second step: trust the old CA or key no longer")
+  .option("--revoke", "both steps at once: whatever the old CA or key signed is refused")
+  .option("--ca-cert <file>", "with `ca`: your own CA, followed by those above it")
+  .option("--ca-key <file>", "its private key")
+  .action(async (names: string[], flags) =>
+    (await import("./certs.ts")).rotateCerts({ ...flags, ...place(flags), names }),
+  );
 
 const image = program.command("image").description("images of the node's container runtime");
 command("import <files...>", "load docker or OCI archives", image).action(async (files: string[], flags) =>

@@ -1,12 +1,12 @@
-// knarr status and knarr kubeconfig.
-import { existsSync, readFileSync, statSync } from "node:fs";
+// knarr status.
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { wellKnownAddresses, type ClusterSettings } from "../cluster.ts";
 import { runningPid } from "../host/child.ts";
 import { Node, Pod } from "../kinds/index.ts";
 import type { HttpsClient } from "../client/https.ts";
-import { connect, kubeconfigOf, type Place } from "./connect.ts";
+import { connect, type Place } from "./connect.ts";
 import { readSettings } from "./settings.ts";
 import { pidFileOf } from "./up.ts";
 
@@ -74,14 +74,6 @@ async function fromServer(client: HttpsClient, settings: ClusterSettings): Promi
     }),
     ["pods", phases.map(([phase, list]) => `${list!.length} ${phase}`).join(", ") || "none"],
   ];
-}
-
-/** Prints the kubeconfig, or its path. */
-export async function kubeconfig({ path, ...place }: Place & { path: boolean }): Promise<void> {
-  const file = kubeconfigOf(place);
-  if (!existsSync(file))
-    throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
-  console.log(path ? file : readFileSync(file, "utf8").trimEnd());
 }
 
 function print(rows: readonly (readonly [string, string])[]): void {

@@ -2,6 +2,7 @@
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join, resolve } from "node:path";
+import type { CaFiles } from "../apiserver/auth/pki/settle.ts";
 import { apiServerFlags, type ApiServerFlags } from "../apiserver/flags.ts";
 import type { Cluster, SettingsOverrides } from "../cluster.ts";
 import { runningPid, writePidFile } from "../host/child.ts";
@@ -16,6 +17,8 @@ interface UpFlags extends Omit<SettingsOverrides, "name" | "apiServer">, ApiServ
   readonly controlPlaneOnly?: boolean;
   readonly logLevel: string;
   readonly logFormat?: LogFormat;
+  readonly caCert?: string;
+  readonly caKey?: string;
 }
 
 export const pidFileOf = (dataDir: string) => join(dataDir, "knarr.pid");
@@ -26,6 +29,7 @@ export async function up(options: { name: string; dataDir: string; version: stri
   if (!controlPlaneOnly) requireNodeAbilities();
   const running = runningPid(pidFileOf(dataDir));
   if (running) throw new Error(`this cluster runs already (process ${running}); see \`knarr status\``);
+  const ca = caFilesIn(flags);
   if (!controlPlaneOnly) await ensurePackages(flags);
 
   const { apiPort, httpPort, httpsPort, nodeName, nodeAddress, podCidr, serviceCidr, containerRuntimeEndpoint } = flags;
@@ -66,6 +70,7 @@ export async function up(options: { name: string; dataDir: string; version: stri
     version,
     clock: realClock,
     log,
+    ...(ca ? { ca } : {}),
     controlPlaneOnly,
     onProgress: progress,
   }).catch(async (error: NodeJS.ErrnoException & { port?: number }) => {
@@ -83,6 +88,16 @@ export async function up(options: { name: string; dataDir: string; version: stri
   rmSync(pidFileOf(dataDir), { force: true });
   // Whatever a library still holds must not keep the command from ending: everything of ours is closed by now.
   process.exit(0);
+}
+
+/** The pair of flags with which a CA is brought. Throws when one is missing. */
+export function caFilesIn({ caCert, caKey }: Pick<UpFlags, "caCert" | "caKey">): CaFiles | undefined {
+  if (caCert === undefined && caKey === undefined) return undefined;
+  if (caKey === undefined) {
+    throw new Error("--ca-cert needs --ca-key: Knarr signs certificates itself, so it needs the CA's private key too");
+  }
+  if (caCert === undefined) throw new Error("--ca-key needs --ca-cert");
+  return { certFile: resolve(caCert), keyFile: resolve(caKey) };
 }
 
 /** The flags of the API server that were given, files made absolute; undefined when none was, so that stored ones stay. */

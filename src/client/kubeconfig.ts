@@ -133,7 +133,7 @@ export function publicKubeconfig({ server, caPem }: Pick<Connection, "server" | 
 }
 
 /** The text of a kubeconfig with one cluster, one user and one context, all called `name`. */
-function kubeconfigText({ name, server, caPem, credentials }: Connection & { readonly name: string }): string {
+export function kubeconfigText({ name, server, caPem, credentials }: Connection & { readonly name: string }): string {
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   const quoted = JSON.stringify(name);
   const user =

@@ -3,7 +3,7 @@
 import { issuersOf, trustOf } from "./pki/authority.ts";
 import type { KeyPair } from "./pki/files.ts";
 import { daySeconds, issue, signRequest, subjectOf, type ClientIdentity, type SignOptions } from "./pki/issue.ts";
-import { calmOf, locked, settle, type PkiOptions, type State } from "./pki/settle.ts";
+import { calmOf, digestOf, locked, settle, type PkiOptions, type State } from "./pki/settle.ts";
 
 export type { KeyPair };
 
@@ -29,6 +29,8 @@ export interface Pki {
   signRequest(csrPem: string, options: SignOptions): Promise<string>;
   /** Takes over what is on disk and issues anew what expires soon; true when something changed. */
   renew(): Promise<boolean>;
+  /** Names what is used now. */
+  digest(): string;
   /** Whether the clock asks for `renew`; cheap enough to be asked often. */
   isDue(): boolean;
   /** Called after every change; the returned function ends that. */
@@ -48,7 +50,7 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
   const listeners = new Set<() => void>();
   const renew = async () => {
     const next = await settleNow();
-    if (JSON.stringify(next) === JSON.stringify(state)) return false;
+    if (digestOf(next) === digestOf(state)) return false;
     state = next;
     derived = derivedFrom(next);
     for (const listener of listeners) listener();
@@ -91,6 +93,7 @@ export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> 
       renewing ??= renew().finally(() => (renewing = undefined));
       return renewing;
     },
+    digest: () => digestOf(state),
     isDue() {
       const now = clock.now();
       return now < derived.calm.from || now >= derived.calm.until;

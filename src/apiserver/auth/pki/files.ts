@@ -10,7 +10,7 @@ export interface KeyPair {
   readonly keyPem: string;
 }
 
-export const lockName = ".lock";
+const lockName = ".lock";
 
 export function makeDirectory(dir: string): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -25,6 +25,13 @@ export function readText(dir: string, name: string): string | undefined {
     throw error;
   }
 }
+
+const inUseName = ".in-use";
+
+/** The digest of what the running server uses; undefined when none ever said so. */
+export const inUse = (dir: string): string | undefined => readText(dir, inUseName);
+
+export const declareInUse = (dir: string, digest: string): void => writeText(dir, inUseName, digest);
 
 const temporaryName = (name: string) => `.${name}.new`;
 

@@ -3,6 +3,7 @@
 import { watch } from "node:fs";
 import type { Clock } from "../../../machinery/clock.ts";
 import type { Logger } from "../../../machinery/log.ts";
+import { declareInUse } from "./files.ts";
 import type { Pki } from "../pki.ts";
 
 const checkMs = 3_600_000;
@@ -17,16 +18,20 @@ export function followPki(
   { clock, log, signal }: { readonly clock: Clock; readonly log: Logger; readonly signal: AbortSignal },
 ): () => void {
   let triedAt = Number.NEGATIVE_INFINITY;
+  let renewing: Promise<void> | undefined;
   const renew = async (): Promise<void> => {
     triedAt = clock.now();
     try {
       if (await pki.renew()) log.info({}, "certificates were renewed");
+      declareInUse(pki.dir, pki.digest());
     } catch (error) {
       log.error({ error }, "certificates could not be renewed: they stay as they are");
     }
+    renewing = undefined;
   };
+  const renewOnce = () => void (renewing ??= renew());
   const check = () => {
-    if (pki.isDue() && Math.abs(clock.now() - triedAt) >= againMs) void renew();
+    if (pki.isDue() && Math.abs(clock.now() - triedAt) >= againMs) renewOnce();
   };
   let cancelCheck = () => {};
   const checkLater = () => {
@@ -41,7 +46,7 @@ export function followPki(
   const watcher = watch(pki.dir, { persistent: false, signal }, (_, name) => {
     if (name?.startsWith(".")) return;
     cancelRenewal();
-    cancelRenewal = clock.after(quietMs, () => void renew());
+    cancelRenewal = clock.after(quietMs, renewOnce);
   });
   watcher.on("error", (error) => log.warn({ error }, "rotated certificates will be noticed at the next start only"));
   signal.addEventListener("abort", () => [cancelCheck, cancelRenewal].forEach((cancel) => cancel()), { once: true });

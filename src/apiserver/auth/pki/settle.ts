@@ -1,6 +1,6 @@
 // Brings the directory with keys and certificates into the state that it should be in now: makes what is missing, damaged
 // or near its end, replaces Knarr's own CA in time, and drops CAs that ended. Everything that writes there ends with this.
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, hash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { sleep, type Clock } from "../../../machinery/clock.ts";
 import type { Logger } from "../../../machinery/log.ts";
@@ -203,6 +203,9 @@ function covers({ certPem }: KeyPair, { names, addresses }: PkiOptions): boolean
     addresses.every((address) => certificate.checkIP(address) !== undefined)
   );
 }
+
+/** Two states with the same digest are the same. */
+export const digestOf = (state: State): string => hash("sha256", JSON.stringify(state));
 
 /** The times between which nothing is to be done. */
 export function calmOf({ cas, leaves }: State): Validity {
