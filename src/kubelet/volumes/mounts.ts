@@ -162,7 +162,11 @@ function openInside(root: string, subPath: string): number {
   return fd;
 }
 
-const header = "# Managed by Knarr; changes are lost.\n";
+/** Programs tell by these lines who wrote the file. */
+const headers = {
+  pod: "# Kubernetes-managed hosts file.\n",
+  machine: "# Kubernetes-managed hosts file (host network).\n",
+};
 
 /** The hosts file of a pod. On the host network it is the machine's own with the aliases added. */
 export function writeHostsFile(pod: Pod, podDir: string, podIPs: readonly string[], clusterDomain: string): string {
@@ -172,7 +176,7 @@ export function writeHostsFile(pod: Pod, podDir: string, podIPs: readonly string
   const extra = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join("")}` : "";
   const file = join(podDir, "etc-hosts");
   mkdirSync(podDir, { recursive: true });
-  writeFileSync(file, header + base + extra);
+  writeFileSync(file, (spec.hostNetwork ? headers.machine : headers.pod) + base + extra);
   chmodSync(file, 0o644);
   return file;
 }
