@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { json, text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import { StatusError } from "../src/machinery/errors.ts";
-import { refusal, requestsOf, startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { allOperations, refusal, requestsOf, type Requests } from "./requests.ts";
 
 describe("the API as conformance sees it", { timeout: 120_000 }, () => {
   let plane: ControlPlane;
-  let { ask, patch, until, watch } = {} as ReturnType<typeof requestsOf>;
+  let { ask, patch, until, watch } = {} as Requests;
 
   before(async () => {
     plane = await startControlPlane({ historyEvents: 2000 });
@@ -179,46 +179,6 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     await until(path, (namespace) => namespace === undefined);
   });
 
-  /** Every operation that the suite tries on kinds that only have to be served. */
-  async function allOperations(collection: string, object: any, hasStatus: boolean): Promise<void> {
-    const { name } = object.metadata;
-    const path = `${collection}/${name}`;
-    const created = await ask("POST", collection, { ...object, metadata: { name, labels: { suite: name } } });
-    assert.ok(created.metadata.uid);
-    assert.ok((await ask("GET", collection)).items.some(({ metadata }: any) => metadata.name === name));
-    const selected = `${collection}?labelSelector=suite%3D${name}`;
-    const version = Number(created.metadata.resourceVersion) - 1;
-    // The server itself writes the status of some kinds, so more events may follow and an update may come too late.
-    const [added] = names(await watch(`${selected}&watch=1&resourceVersion=${version}`, 1));
-    assert.equal(added, `ADDED ${name}`);
-    const update = async (at: string, change: (read: any) => unknown): Promise<any> => {
-      for (;;) {
-        try {
-          return await ask("PUT", at, change(await ask("GET", path)));
-        } catch (error) {
-          if (!(error instanceof StatusError && error.status.reason === "Conflict")) throw error;
-        }
-      }
-    };
-    assert.equal(
-      (await patch(path, { metadata: { annotations: { patched: "1" } } })).metadata.annotations.patched,
-      "1",
-    );
-    const annotations = { updated: "1" };
-    const updated = await update(path, (read) => ({ ...read, metadata: { ...read.metadata, annotations } }));
-    assert.deepEqual(updated.metadata.annotations, { updated: "1" });
-    if (hasStatus) {
-      assert.equal((await ask("GET", `${path}/status`)).metadata.name, name);
-      await patch(`${path}/status`, { metadata: { annotations: { patchedstatus: "true" } } });
-      await update(`${path}/status`, (read) => read);
-    }
-    await ask("DELETE", path);
-    assert.equal((await refusal(ask("GET", path))).code, 404);
-    await ask("POST", collection, { ...object, metadata: { name, labels: { suite: name } } });
-    await ask("DELETE", selected);
-    assert.equal((await ask("GET", selected)).items.length, 0);
-  }
-
   test("flow schemas and priority levels support all API operations", async () => {
     const group = "/apis/flowcontrol.apiserver.k8s.io/v1";
     const apiVersion = "flowcontrol.apiserver.k8s.io/v1";
@@ -230,13 +190,14 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     ];
     const level = { priorityLevelConfiguration: { name: "global-default" }, matchingPrecedence: 10_000, rules };
     await allOperations(
+      requestsOf(plane.admin),
       `${group}/flowschemas`,
       { apiVersion, kind: "FlowSchema", metadata: { name: "f" }, spec: level },
       true,
     );
     const limited = { type: "Limited", limited: { nominalConcurrencyShares: 2, limitResponse: { type: "Reject" } } };
     const priority = { apiVersion, kind: "PriorityLevelConfiguration", metadata: { name: "l" }, spec: limited };
-    await allOperations(`${group}/prioritylevelconfigurations`, priority, true);
+    await allOperations(requestsOf(plane.admin), `${group}/prioritylevelconfigurations`, priority, true);
   });
 
   test("validating admission policies and their bindings support all API operations", async () => {
@@ -249,14 +210,14 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
       metadata: { name: "vap" },
       spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: "true" }] },
     };
-    await allOperations(`${group}/validatingadmissionpolicies`, policy, true);
+    await allOperations(requestsOf(plane.admin), `${group}/validatingadmissionpolicies`, policy, true);
     const binding = {
       apiVersion,
       kind: "ValidatingAdmissionPolicyBinding",
       metadata: { name: "vapb" },
       spec: { policyName: "vap", validationActions: ["Deny"] },
     };
-    await allOperations(`${group}/validatingadmissionpolicybindings`, binding, false);
+    await allOperations(requestsOf(plane.admin), `${group}/validatingadmissionpolicybindings`, binding, false);
   });
 
   test("events live in both of their groups and go as a collection", async () => {

@@ -1,11 +1,12 @@
 // What the conformance suite asks of garbage collection and quotas. There is no node: pods end when the test says so.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { refusal, requestsOf, startControlPlane, type ControlPlane, type Json } from "./control-plane.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { refusal, requestsOf, type Json, type Requests } from "./requests.ts";
 
 describe("controllers as conformance sees them", { timeout: 120_000 }, () => {
   let plane: ControlPlane;
-  let { ask, patch, until } = {} as ReturnType<typeof requestsOf>;
+  let { ask, patch, until } = {} as Requests;
   let count = 0;
 
   before(async () => {

@@ -2,15 +2,8 @@
 import assert from "node:assert/strict";
 import { json } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import {
-  kubectlOf,
-  kubectls,
-  refusal,
-  requestsOf,
-  startControlPlane,
-  type ControlPlane,
-  type Json,
-} from "./control-plane.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { kubectlOf, kubectls, refusal, requestsOf, type Json, type Requests } from "./requests.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -50,7 +43,7 @@ const waldo = {
 describe("custom resources as conformance sees them", { timeout: 180_000 }, () => {
   let plane: ControlPlane;
   let clients: string[];
-  let { ask, patch, until, watch } = {} as ReturnType<typeof requestsOf>;
+  let { ask, patch, until, watch } = {} as Requests;
 
   before(async () => {
     plane = await startControlPlane();

@@ -1,9 +1,7 @@
 // For tests: API server and controllers in this process, over HTTPS on loopback, with a store in memory.
-import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { json } from "node:stream/consumers";
 import { readCertificateRequest } from "../src/apiserver/auth/certificate-request.ts";
 import { ensurePki, type KeyPair, type Pki } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
@@ -17,13 +15,9 @@ import { startControllers } from "../src/controllers/index.ts";
 import { builtinKinds } from "../src/kinds/index.ts";
 import { KindRegistry } from "../src/kinds/registry.ts";
 import { realClock } from "../src/machinery/clock.ts";
-import { StatusError } from "../src/machinery/errors.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { openMemoryStore } from "../src/store/memory.ts";
 import type { Store } from "../src/store/store.ts";
-import { findCommand } from "../src/host/packages.ts";
-import { run } from "../src/host/run.ts";
-import { eventually, oldKubectl } from "./harness.ts";
 
 export interface ControlPlane extends AsyncDisposable {
   readonly url: string;
@@ -79,86 +73,4 @@ export async function startControlPlane(options: { readonly historyEvents?: numb
   writeKubeconfig(kubeconfig, { ...admin.connection, name: "test" });
   const owned = started.move();
   return { url: server.url, pki, store, admin, kubeconfig, as, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-// oxlint-disable-next-line typescript/no-explicit-any
-export type Json = any;
-
-/** Plain requests as one user, in the words of HTTP. Whatever is refused throws its StatusError. */
-export function requestsOf({ request }: HttpsClient) {
-  /** A body that is text is sent as it is, anything else as JSON. */
-  const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
-    const content = typeof body === "string" ? body : JSON.stringify(body);
-    const sent =
-      content === undefined
-        ? { headers }
-        : { headers: { "content-type": "application/json", ...headers }, body: content };
-    const answer = await request(method, path, sent);
-    return (await json(answer.body)) as Json;
-  };
-  const patch = (path: string, body: unknown, type = "merge-patch+json") =>
-    ask("PATCH", path, body, { "content-type": `application/${type}` });
-  return {
-    ask,
-    patch,
-    /** Waits until the object (undefined: its absence) fits. */
-    until: (path: string, fits: (object: Json) => boolean): Promise<Json> =>
-      eventually(
-        path,
-        async () => {
-          const object = await ask("GET", path).catch((error: unknown) => {
-            if (!(error instanceof StatusError && error.code === 404)) throw error;
-          });
-          assert.ok(fits(object), JSON.stringify(object));
-          return { object };
-        },
-        10_000,
-      ).then(({ object }) => object),
-    /** The first `count` events of a watch. */
-    async watch(path: string, count: number): Promise<{ type: string; object: Json }[]> {
-      const events: { type: string; object: Json }[] = [];
-      const { body } = await request("GET", path);
-      let rest = "";
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        const lines = (rest + chunk.toString("utf8")).split("\n");
-        rest = lines.pop()!;
-        for (const line of lines) events.push(JSON.parse(line));
-        if (events.length >= count) break;
-      }
-      return events;
-    },
-  };
-}
-
-/** The refusal of what must not succeed. */
-export async function refusal(asked: Promise<unknown>): Promise<StatusError> {
-  const error = await asked.then(
-    () => assert.fail("it was not refused"),
-    (reason: unknown) => reason,
-  );
-  assert.ok(error instanceof StatusError, String(error));
-  return error;
-}
-
-/** The kubectl on PATH if there is one, and Debian's 1.20, which validates by itself. */
-export const kubectls = async (): Promise<string[]> => [
-  ...new Set([findCommand("kubectl") ?? [], await oldKubectl()].flat()),
-];
-
-/** Runs a kubectl. A string is its input; `fails` demands that it fails. Returns all that it printed. */
-export function kubectlOf({ kubeconfig }: Pick<ControlPlane, "kubeconfig">, binary: string) {
-  return async (args: readonly string[], input = "", { fails = false, env = {} } = {}): Promise<string> => {
-    const cache = `${kubeconfig}-cache-${binary.length}`;
-    const { code, stdout, stderr } = await run(
-      binary,
-      [`--kubeconfig=${kubeconfig}`, `--cache-dir=${cache}`, ...args],
-      {
-        input,
-        env: { ...process.env, ...env },
-        timeoutMs: 60_000,
-      },
-    );
-    assert.equal(code !== 0, fails, `kubectl ${args.join(" ")} (${code}): ${stdout}${stderr}`);
-    return stdout + stderr;
-  };
 }
