@@ -136,9 +136,17 @@ class SqliteLog implements Log {
       const load = async (packed: PackedRows) => {
         if (this.#stopped) return;
         for (const row of unpack(packed)) {
-          const prepared = row.value.length > 0 ? codec?.prepare?.(row.key, row.value) : undefined;
-          if (prepared) await prepared.catch((error: unknown) => refuse(row.key, error, this.#file));
-          loader!.add({ ...row, json: decode(row.key, row.value, codec, this.#file) });
+          let json = row.value;
+          try {
+            if (codec && json.length > 0) {
+              const prepared = codec.prepare?.(row.key, json);
+              if (prepared) await prepared;
+              json = asBuffer(codec.decode(row.key, json));
+            }
+          } catch (cause) {
+            throw undecodable(row.key, cause, this.#file);
+          }
+          loader!.add({ ...row, json });
         }
       };
       this.#worker.on("error", (cause) =>
@@ -264,20 +272,11 @@ function* unpack({ rows, bytes }: PackedRows): Generator<LogRow & { value: Buffe
   }
 }
 
-function decode(key: StoreKey, value: Buffer, codec: Codec | undefined, file: string): Buffer {
-  if (!codec || value.length === 0) return value;
-  try {
-    return asBuffer(codec.decode(key, value));
-  } catch (cause) {
-    return refuse(key, cause, file);
-  }
-}
-
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function refuse(key: StoreKey, cause: unknown, file: string): never {
+function undecodable(key: StoreKey, cause: unknown, file: string): StoreError {
   const what = `${key.collection} ${key.namespace}/${key.name}`;
   const why = cause instanceof Error ? cause.message : String(cause);
-  throw new StoreError("damaged", `${file} cannot be decoded (${what}): ${why}. Nothing was changed.`, { cause });
+  return new StoreError("damaged", `${file} cannot be decoded (${what}): ${why}. Nothing was changed.`, { cause });
 }

@@ -110,7 +110,7 @@ export class EncryptionCodec implements Codec {
     const known = [providers, this.#formerly, readers].flat().find(fits);
     if (known) return known;
     const prefix = prefixOf(bytes);
-    if (prefix) throw new Error(`it is encrypted with ${prefix}, and ${source} has no such key for it`);
+    if (prefix) throw new Error(`it is encrypted with ${prefix}, whose key is not in ${source}`);
     throw new Error(`it is in plain text, and ${source} has no identity provider for it`);
   }
 

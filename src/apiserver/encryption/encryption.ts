@@ -48,7 +48,7 @@ function byKeyFile({ dataDir, log, signal }: EncryptionOptions): Encryption {
   const rulesOf = (keys: readonly NamedKey[]): EncryptionRules => ({
     rules: [{ resource: "secrets", providers: [...keys.map(aesGcm), identity] }],
     readers: [],
-    source: file,
+    source: stored ? file : `${file} (there is no such file)`,
   });
   const codec = new EncryptionCodec(rulesOf(current));
   const settle = () => {
