@@ -4,7 +4,7 @@ import type * as apps from "../generated/apps.v1.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { invalidValue, notSupported, required } from "../../machinery/field.ts";
 import { formatLabels } from "../../machinery/selector.ts";
-import { type Errors, notNegative, unchanged } from "../checks.ts";
+import { all, type Errors, fields, notNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { isZero, shareErrors } from "../int-or-percent.ts";
@@ -33,30 +33,27 @@ function strategyErrors({ type, rollingUpdate }: apps.DaemonSetUpdateStrategy): 
   if (type !== "RollingUpdate") return [notSupported(`${at}.type`, type ?? "", ["RollingUpdate", "OnDelete"])];
   if (!rollingUpdate) return [required(`${at}.rollingUpdate`)];
   const { maxUnavailable, maxSurge } = rollingUpdate;
-  const errors = [
-    ...shareErrors(`${at}.rollingUpdate.maxUnavailable`, maxUnavailable),
-    ...shareErrors(`${at}.rollingUpdate.maxSurge`, maxSurge),
-  ];
+  const here = `${at}.rollingUpdate`;
   const [noneUnavailable, noSurge] = [isZero(maxUnavailable), isZero(maxSurge)];
-  if (noneUnavailable && noSurge) {
-    errors.push(required(`${at}.rollingUpdate.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
-  }
-  if (!noneUnavailable && !noSurge) {
-    const text = "may not be set when maxUnavailable is non-zero";
-    errors.push(invalidValue(`${at}.rollingUpdate.maxSurge`, maxSurge, text));
-  }
-  return errors;
+  return all(
+    shareErrors(`${here}.maxUnavailable`, maxUnavailable),
+    shareErrors(`${here}.maxSurge`, maxSurge),
+    noneUnavailable && noSurge && required(`${here}.maxUnavailable`, "cannot be 0 when maxSurge is 0"),
+    !noneUnavailable &&
+      !noSurge &&
+      invalidValue(`${here}.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"),
+  );
 }
 
 function validate({ spec }: DaemonSet): Errors {
   if (!spec) return [required("spec.selector"), required("spec.template")];
-  return [
-    ...ownSelectorErrors(spec.selector, "daemonset"),
-    ...ownTemplateErrors(spec.template, spec.selector, "DaemonSet"),
-    ...notNegative("spec.minReadySeconds", spec.minReadySeconds),
-    ...strategyErrors(spec.updateStrategy ?? {}),
-    ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
-  ];
+  return fields("spec", spec, {
+    selector: (_, selector) => ownSelectorErrors(selector, "daemonset"),
+    template: (_, template) => ownTemplateErrors(template, spec.selector, "DaemonSet"),
+    minReadySeconds: notNegative,
+    updateStrategy: (_, strategy) => strategyErrors(strategy ?? {}),
+    revisionHistoryLimit: notNegative,
+  });
 }
 
 const counters = [

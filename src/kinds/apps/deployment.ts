@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 pkg/apis/apps/v1/defaults.go and pkg/apis/apps/validation/validation.go (Deployment).
 import type * as apps from "../generated/apps.v1.ts";
 import { forbiddenField, invalidValue, notSupported, required } from "../../machinery/field.ts";
-import { type Errors, notNegative, unchanged } from "../checks.ts";
+import { all, type Errors, fields, notNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { intOrPercentErrors, isZero, shareErrors } from "../int-or-percent.ts";
@@ -34,55 +34,52 @@ function strategyErrors({ type, rollingUpdate }: apps.DeploymentStrategy): Error
   if (!rollingUpdate) return [required(`${at}.rollingUpdate`, "this should be defaulted and never be nil")];
   const { maxUnavailable, maxSurge } = rollingUpdate;
   const here = `${at}.rollingUpdate`;
-  const errors = [
-    ...shareErrors(`${here}.maxUnavailable`, maxUnavailable),
-    ...intOrPercentErrors(`${here}.maxSurge`, maxSurge),
-  ];
-  if (isZero(maxUnavailable) && isZero(maxSurge)) {
-    errors.push(invalidValue(`${here}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0"));
-  }
-  return errors;
+  return all(
+    shareErrors(`${here}.maxUnavailable`, maxUnavailable),
+    intOrPercentErrors(`${here}.maxSurge`, maxSurge),
+    isZero(maxUnavailable) &&
+      isZero(maxSurge) &&
+      invalidValue(`${here}.maxUnavailable`, maxUnavailable, "may not be 0 when `maxSurge` is 0"),
+  );
 }
 
 function validate({ spec }: Deployment): Errors {
   if (!spec) return [required("spec.selector"), required("spec.template")];
-  const errors = [
-    ...notNegative("spec.replicas", spec.replicas),
-    ...ownSelectorErrors(spec.selector, "deployment"),
-    ...ownTemplateErrors(spec.template, spec.selector, "ReplicaSet"),
-    ...strategyErrors(spec.strategy ?? {}),
-    ...notNegative("spec.minReadySeconds", spec.minReadySeconds),
-    ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
-    ...notNegative("spec.progressDeadlineSeconds", spec.progressDeadlineSeconds),
-  ];
-  const deadline = spec.progressDeadlineSeconds;
-  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
-    errors.push(invalidValue("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
-  }
-  return errors;
+  return fields("spec", spec, {
+    replicas: notNegative,
+    selector: (_, selector) => ownSelectorErrors(selector, "deployment"),
+    template: (_, template) => ownTemplateErrors(template, spec.selector, "ReplicaSet"),
+    strategy: (_, strategy) => strategyErrors(strategy ?? {}),
+    minReadySeconds: notNegative,
+    revisionHistoryLimit: notNegative,
+    progressDeadlineSeconds: (at, deadline) =>
+      all(
+        notNegative(at, deadline),
+        deadline !== undefined &&
+          deadline <= (spec.minReadySeconds ?? 0) &&
+          invalidValue(at, deadline, "must be greater than minReadySeconds"),
+      ),
+  });
 }
 
 function validateStatusUpdate({ status }: Deployment, old: Deployment): Errors {
-  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status ?? {};
-  const errors = [
-    ...notNegative("status.replicas", replicas),
-    ...notNegative("status.updatedReplicas", updatedReplicas),
-    ...notNegative("status.readyReplicas", readyReplicas),
-    ...notNegative("status.availableReplicas", availableReplicas),
-    ...notNegative("status.observedGeneration", status?.observedGeneration),
-  ];
-  const atMost = (field: string, value: number, limit: number, than: string) => {
-    if (value > limit) errors.push(invalidValue(`status.${field}`, value, `cannot be greater than ${than}`));
-  };
-  atMost("updatedReplicas", updatedReplicas, replicas, "status.replicas");
-  atMost("readyReplicas", readyReplicas, replicas, "status.replicas");
-  atMost("availableReplicas", availableReplicas, replicas, "status.replicas");
-  atMost("availableReplicas", availableReplicas, readyReplicas, "readyReplicas");
-  const collisions = status?.collisionCount ?? 0;
-  if (collisions < (old.status?.collisionCount ?? 0)) {
-    errors.push(invalidValue("status.collisionCount", collisions, "cannot be decremented"));
-  }
-  return errors;
+  const { replicas = 0, readyReplicas = 0, availableReplicas = 0, collisionCount = 0 } = status ?? {};
+  const few = (field: string, count = 0) =>
+    count > replicas && invalidValue(field, count, "cannot be greater than status.replicas");
+  return all(
+    fields("status", status, {
+      replicas: notNegative,
+      updatedReplicas: notNegative,
+      readyReplicas: notNegative,
+      availableReplicas: notNegative,
+      observedGeneration: notNegative,
+    }),
+    fields("status", status, { updatedReplicas: few, readyReplicas: few, availableReplicas: few }),
+    availableReplicas > readyReplicas &&
+      invalidValue("status.availableReplicas", availableReplicas, "cannot be greater than readyReplicas"),
+    collisionCount < (old.status?.collisionCount ?? 0) &&
+      invalidValue("status.collisionCount", collisionCount, "cannot be decremented"),
+  );
 }
 
 export const Deployment = defineKind<Deployment>("apps/v1", "Deployment", {

@@ -3,13 +3,13 @@
 import type * as apps from "../generated/apps.v1.ts";
 import { semanticEqual } from "../../machinery/equal.ts";
 import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
-import { each, type Errors, notNegative, oneOf, present } from "../checks.ts";
+import { all, among, type Errors, fields, list, notNegative, present } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { validateClaimSpec } from "../core/persistent-volume-claim-validation.ts";
+import { validateClaimSpec } from "../core/persistent-volume-claim.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { isZero, shareErrors } from "../int-or-percent.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
-import { ownSelectorErrors, ownTemplateErrors, scalable, templateColumns } from "./workload.ts";
+import { ownSelectorErrors, ownTemplateErrors, scalable, someOf, templateColumns } from "./workload.ts";
 
 export type StatefulSet = apps.StatefulSet;
 
@@ -48,42 +48,37 @@ function strategyErrors(spec: apps.StatefulSetSpec): Errors {
   }
   const here = `${at}.rollingUpdate`;
   const unavailable = rollingUpdate?.maxUnavailable;
-  const errors = [
-    ...notNegative(`${here}.partition`, rollingUpdate?.partition),
-    ...shareErrors(`${here}.maxUnavailable`, unavailable),
-  ];
-  if (unavailable !== undefined && isZero(unavailable)) {
-    errors.push(invalidValue(`${here}.maxUnavailable`, unavailable, "cannot be 0"));
-  }
-  return errors;
+  return all(
+    notNegative(`${here}.partition`, rollingUpdate?.partition),
+    shareErrors(`${here}.maxUnavailable`, unavailable),
+    unavailable !== undefined &&
+      isZero(unavailable) &&
+      invalidValue(`${here}.maxUnavailable`, unavailable, "cannot be 0"),
+  );
 }
 
 function validate({ spec }: StatefulSet): Errors {
   if (!spec) return [required("spec.selector"), required("spec.template")];
-  const errors: Errors = [];
-  const policy = spec.podManagementPolicy;
-  if (!policy) errors.push(required("spec.podManagementPolicy"));
-  else if (policy !== "OrderedReady" && policy !== "Parallel") {
-    errors.push(invalidValue("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"));
-  }
-  const retention = "spec.persistentVolumeClaimRetentionPolicy";
-  const { whenDeleted, whenScaled } = spec.persistentVolumeClaimRetentionPolicy ?? {};
-  return [
-    ...errors,
-    ...strategyErrors(spec),
-    ...oneOf(`${retention}.whenDeleted`, whenDeleted, ["Retain", "Delete"]),
-    ...oneOf(`${retention}.whenScaled`, whenScaled, ["Retain", "Delete"]),
-    ...notNegative("spec.replicas", spec.replicas),
-    ...notNegative("spec.minReadySeconds", spec.minReadySeconds),
-    ...notNegative("spec.ordinals.start", spec.ordinals?.start),
-    ...notNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit),
-    ...ownSelectorErrors(spec.selector, "statefulset"),
-    ...ownTemplateErrors(withClaimVolumes(spec), spec.selector, "StatefulSet"),
-    ...each("spec.volumeClaimTemplates", spec.volumeClaimTemplates, (at, claim) => [
-      ...present(path(at, "metadata", "name"), claim.metadata?.name),
-      ...(claim.spec ? validateClaimSpec(claim.spec, path(at, "spec")) : [required(path(at, "spec"))]),
-    ]),
-  ];
+  const wrongPolicy = "must be 'OrderedReady' or 'Parallel'";
+  return fields("spec", spec, {
+    podManagementPolicy: (at, policy) =>
+      policy ? !["OrderedReady", "Parallel"].includes(policy) && invalidValue(at, policy, wrongPolicy) : required(at),
+    updateStrategy: () => strategyErrors(spec),
+    persistentVolumeClaimRetentionPolicy: (at, policy) =>
+      fields(at, policy, { whenDeleted: among(["Retain", "Delete"]), whenScaled: among(["Retain", "Delete"]) }),
+    replicas: notNegative,
+    minReadySeconds: notNegative,
+    ordinals: (at, ordinals) => fields(at, ordinals, { start: notNegative }),
+    revisionHistoryLimit: notNegative,
+    selector: (_, selector) => ownSelectorErrors(selector, "statefulset"),
+    template: () => ownTemplateErrors(withClaimVolumes(spec), spec.selector, "StatefulSet"),
+    volumeClaimTemplates: list((at, claim) =>
+      all(
+        present(path(at, "metadata", "name"), claim.metadata?.name),
+        claim.spec ? validateClaimSpec(claim.spec, path(at, "spec")) : required(path(at, "spec")),
+      ),
+    ),
+  });
 }
 
 /** The template as its pods will be: each claim template is a volume of the same name, in place of one it may have. */
@@ -118,14 +113,14 @@ function validateUpdate(next: StatefulSet, old: StatefulSet): Errors {
 }
 
 function validateStatusUpdate({ status }: StatefulSet): Errors {
-  const replicas = status?.replicas ?? 0;
-  const errors = notNegative("status.replicas", replicas);
-  for (const field of ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const) {
-    const count = status?.[field] ?? 0;
-    errors.push(...notNegative(`status.${field}`, count));
-    if (count > replicas) errors.push(invalidValue(`status.${field}`, count, "cannot be greater than status.replicas"));
-  }
-  return errors;
+  const some = (field: string, count: number | undefined) => someOf(field, count, status?.replicas);
+  return fields("status", status, {
+    replicas: notNegative,
+    readyReplicas: some,
+    currentReplicas: some,
+    updatedReplicas: some,
+    availableReplicas: some,
+  });
 }
 
 export const StatefulSet = defineKind<StatefulSet>("apps/v1", "StatefulSet", {

@@ -11,7 +11,7 @@ import {
   selectorOf,
 } from "../../machinery/selector.ts";
 import type { PodTemplateSpec } from "../generated/core.v1.ts";
-import type { Errors } from "../checks.ts";
+import { all, type Errors, notNegative } from "../checks.ts";
 import { wideColumn } from "../columns.ts";
 import { validatePodTemplate } from "../core/pod/validate.ts";
 import type { Column, Subresources } from "../kind.ts";
@@ -20,18 +20,11 @@ import type { Column, Subresources } from "../kind.ts";
 export const templateColumns = <T extends KubeObject>(
   templateOf: (object: T) => PodTemplateSpec | undefined,
 ): Column<T>[] => {
-  const containers = (object: T) => templateOf(object)?.spec?.containers ?? [];
+  const listed = (object: T, field: "name" | "image") =>
+    (templateOf(object)?.spec?.containers ?? []).map((container) => container[field] ?? "").join(",");
   return [
-    wideColumn("Containers", (object) =>
-      containers(object)
-        .map(({ name }) => name)
-        .join(","),
-    ),
-    wideColumn("Images", (object) =>
-      containers(object)
-        .map(({ image }) => image ?? "")
-        .join(","),
-    ),
+    wideColumn("Containers", (object) => listed(object, "name")),
+    wideColumn("Images", (object) => listed(object, "image")),
   ];
 };
 
@@ -59,13 +52,21 @@ export const scalable = <T extends Scalable>(): Subresources<T> => ({
   },
 });
 
+/** A count in a status: how many of the replicas are of a sort. */
+export const someOf = (field: string, count = 0, replicas = 0): Errors =>
+  all(
+    notNegative(field, count),
+    count > replicas && invalidValue(field, count, "cannot be greater than status.replicas"),
+  );
+
 /** A required selector that selects something; `owner` is how the complaint calls the kind. */
 export function ownSelectorErrors(selector: LabelSelectorObject | undefined, owner: string): Errors {
   if (!selector) return [required("spec.selector")];
-  const errors = labelSelectorErrors(selector, "spec.selector");
   const terms = Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0);
-  if (terms === 0) errors.push(invalidValue("spec.selector", selector, `empty selector is invalid for ${owner}`));
-  return errors;
+  return all(
+    labelSelectorErrors(selector, "spec.selector"),
+    terms === 0 && invalidValue("spec.selector", selector, `empty selector is invalid for ${owner}`),
+  );
 }
 
 /** A template of pods that run for ever and carry the labels that the selector asks for. */
@@ -76,19 +77,17 @@ export function ownTemplateErrors(
 ): Errors {
   const at = "spec.template";
   if (!template) return [required(at)];
-  const errors: Errors = [];
   const labels = template.metadata?.labels ?? {};
-  if (selector && !matchesLabels(selector, labels)) {
-    errors.push(invalidValue(path(at, "metadata", "labels"), labels, "`selector` does not match template `labels`"));
-  }
-  errors.push(...validatePodTemplate(template, at));
   const { restartPolicy, activeDeadlineSeconds } = template.spec ?? {};
-  if (restartPolicy && restartPolicy !== "Always") {
-    errors.push(notSupported(path(at, "spec", "restartPolicy"), restartPolicy, ["Always"]));
-  }
-  if (activeDeadlineSeconds !== undefined) {
-    const text = `activeDeadlineSeconds in ${owner} is not Supported`;
-    errors.push(forbiddenField(path(at, "spec", "activeDeadlineSeconds"), text));
-  }
-  return errors;
+  return all(
+    selector &&
+      !matchesLabels(selector, labels) &&
+      invalidValue(path(at, "metadata", "labels"), labels, "`selector` does not match template `labels`"),
+    validatePodTemplate(template, at),
+    restartPolicy &&
+      restartPolicy !== "Always" &&
+      notSupported(path(at, "spec", "restartPolicy"), restartPolicy, ["Always"]),
+    activeDeadlineSeconds !== undefined &&
+      forbiddenField(path(at, "spec", "activeDeadlineSeconds"), `activeDeadlineSeconds in ${owner} is not Supported`),
+  );
 }

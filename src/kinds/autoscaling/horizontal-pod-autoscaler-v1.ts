@@ -5,7 +5,7 @@ import type * as v2 from "../generated/autoscaling.v2.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
-import { validateAutoscaler } from "./horizontal-pod-autoscaler-validation.ts";
+import { validateAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { targetsText } from "./horizontal-pod-autoscaler.ts";
 
 export type HorizontalPodAutoscalerV1 = v1.HorizontalPodAutoscaler;

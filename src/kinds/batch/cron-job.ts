@@ -5,7 +5,7 @@ import { isTimeZone, parseCron } from "../../machinery/cron.ts";
 import { ageOf } from "../../machinery/duration.ts";
 import { invalidValue, notSupported, required } from "../../machinery/field.ts";
 import { selectorColumn, templateColumns } from "../apps/workload.ts";
-import { type Errors, notNegative, oneOf } from "../checks.ts";
+import { all, among, type Errors, fields, notNegative } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defaultPodTemplate } from "../core/pod/defaults.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
@@ -51,24 +51,22 @@ function timeZoneErrors(timeZone: string | undefined): Errors {
 
 function validate({ metadata, spec }: CronJob): Errors {
   if (!spec) return [required("spec.schedule"), required("spec.jobTemplate")];
-  const errors = [
-    ...scheduleErrors(spec.schedule),
-    ...timeZoneErrors(spec.timeZone),
-    ...notNegative("spec.startingDeadlineSeconds", spec.startingDeadlineSeconds),
-    ...oneOf("spec.concurrencyPolicy", spec.concurrencyPolicy, ["Allow", "Forbid", "Replace"]),
-    ...notNegative("spec.successfulJobsHistoryLimit", spec.successfulJobsHistoryLimit),
-    ...notNegative("spec.failedJobsHistoryLimit", spec.failedJobsHistoryLimit),
-  ];
   const template = spec.jobTemplate?.spec;
-  if (template) errors.push(...jobSpecErrors(template, "spec.jobTemplate.spec"));
-  else errors.push(required("spec.jobTemplate.spec.template"));
-  if (template?.manualSelector) {
-    errors.push(notSupported("spec.jobTemplate.spec.manualSelector", true, ["nil", "false"]));
-  }
-  if (metadata.name.length > maxNameLength) {
-    errors.push(invalidValue("metadata.name", metadata.name, `must be no more than ${maxNameLength} characters`));
-  }
-  return errors;
+  const { name } = metadata;
+  return all(
+    fields("spec", spec, {
+      schedule: (_, schedule) => scheduleErrors(schedule),
+      timeZone: (_, zone) => timeZoneErrors(zone),
+      startingDeadlineSeconds: notNegative,
+      concurrencyPolicy: among(["Allow", "Forbid", "Replace"]),
+      successfulJobsHistoryLimit: notNegative,
+      failedJobsHistoryLimit: notNegative,
+    }),
+    template ? jobSpecErrors(template, "spec.jobTemplate.spec") : required("spec.jobTemplate.spec.template"),
+    template?.manualSelector && notSupported("spec.jobTemplate.spec.manualSelector", true, ["nil", "false"]),
+    name.length > maxNameLength &&
+      invalidValue("metadata.name", name, `must be no more than ${maxNameLength} characters`),
+  );
 }
 
 const boolText = (value: boolean | undefined) => (value === undefined ? "<unset>" : value ? "True" : "False");

@@ -1,9 +1,92 @@
 // PersistentVolumeClaim: a request for storage.
+// Follows kubernetes v1.36 pkg/apis/core/validation/validation.go (ValidatePersistentVolumeClaim and its update).
 import type * as core from "../generated/core.v1.ts";
+import { deepEqual } from "../../machinery/equal.ts";
+import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
+import { dnsSubdomainErrors } from "../../machinery/names.ts";
+import { compareQuantities, parseQuantity } from "../../machinery/quantity.ts";
+import { labelSelectorErrors } from "../../machinery/selector.ts";
+import type {
+  PersistentVolumeClaimSpec,
+  TypedLocalObjectReference,
+  TypedObjectReference,
+} from "../generated/core.v1.ts";
+import { type Errors, optionallyNamed, optionallyOneOf, present } from "../checks.ts";
+import { validateAccessModes } from "./persistent-volume.ts";
 import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
-import { validateClaim, validateClaimUpdate } from "./persistent-volume-claim-validation.ts";
 import { accessModesText, storageClassOf } from "./storage.ts";
 import { defineKind } from "../kind.ts";
+
+function validateDataSource(at: string, source: TypedLocalObjectReference | TypedObjectReference | undefined): Errors {
+  if (!source) return [];
+  const errors = [...present(path(at, "name"), source.name), ...present(path(at, "kind"), source.kind)];
+  if (!source.apiGroup && source.kind !== "PersistentVolumeClaim") {
+    errors.push(invalidValue(at, source.kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+  }
+  return errors;
+}
+
+/** The spec of a claim, of a claim template or of an ephemeral volume, at `at`. */
+export function validateClaimSpec(spec: PersistentVolumeClaimSpec, at: string): Errors {
+  const size = spec.resources?.requests?.storage;
+  const sizeAt = path(at, "resources");
+  const errors = [
+    ...validateAccessModes(path(at, "accessModes"), spec.accessModes),
+    ...labelSelectorErrors(spec.selector, path(at, "selector")),
+    ...optionallyNamed(path(at, "storageClassName"), spec.storageClassName, dnsSubdomainErrors),
+    ...optionallyOneOf(path(at, "volumeMode"), spec.volumeMode, ["Block", "Filesystem"]),
+    ...optionallyNamed(path(at, "volumeAttributesClassName"), spec.volumeAttributesClassName, dnsSubdomainErrors),
+    ...validateDataSource(path(at, "dataSource"), spec.dataSource),
+    ...validateDataSource(path(at, "dataSourceRef"), spec.dataSourceRef),
+  ];
+  if (size === undefined) errors.push(required(`${sizeAt}[storage]`));
+  else if (parseQuantity(size).nanos <= 0n) {
+    errors.push(invalidValue(`${sizeAt}[storage]`, size, "must be greater than zero"));
+  }
+  const { dataSource, dataSourceRef } = spec;
+  if (dataSource && dataSourceRef && !dataSourceRef.namespace && !deepEqual({ ...dataSource }, { ...dataSourceRef })) {
+    errors.push(invalidValue(at, "", "must match dataSourceRef"));
+  }
+  return errors;
+}
+
+const validateClaim = (claim: PersistentVolumeClaim): Errors =>
+  claim.spec ? validateClaimSpec(claim.spec, "spec") : [required("spec")];
+
+/** The spec without what may change while a claim lives. */
+function frozen(claim: PersistentVolumeClaim, old: PersistentVolumeClaim): PersistentVolumeClaimSpec {
+  const spec = { ...claim.spec };
+  delete spec.resources;
+  delete spec.volumeAttributesClassName;
+  // A claim is bound once, and a default class may arrive late.
+  if (!old.spec?.volumeName) delete spec.volumeName;
+  if (old.spec?.storageClassName === undefined) delete spec.storageClassName;
+  return spec;
+}
+
+function validateClaimUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): Errors {
+  const errors: Errors = [];
+  if (!deepEqual(frozen(next, old), frozen(old, old))) {
+    errors.push(
+      forbiddenField(
+        "spec",
+        "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+      ),
+    );
+  }
+  const size = next.spec?.resources?.requests?.storage;
+  const before = old.spec?.resources?.requests?.storage;
+  if (size !== undefined && before !== undefined && size !== before) {
+    const at = "spec.resources.requests.storage";
+    const capacity = old.status?.capacity?.storage ?? "0";
+    if (old.status?.phase !== "Bound") {
+      errors.push(forbiddenField(at, "only bound claims may change their size"));
+    } else if (compareQuantities(size, before) < 0 && compareQuantities(size, capacity) <= 0) {
+      errors.push(forbiddenField(at, "field can not be less than status.capacity"));
+    }
+  }
+  return errors;
+}
 
 export type PersistentVolumeClaim = core.PersistentVolumeClaim;
 

@@ -1,10 +1,35 @@
 // ReplicationController: keeps a number of pods running, in the form before ReplicaSet.
+// Follows kubernetes v1.36 pkg/apis/core/validation/validation.go (ValidateReplicationController).
 import type * as core from "../generated/core.v1.ts";
+import { invalidValue, notSupported, required } from "../../machinery/field.ts";
+import { labelErrors } from "../../machinery/selector.ts";
+import { all, type Errors, notNegative } from "../checks.ts";
+import { validatePodTemplate } from "./pod/validate.ts";
 import { ageColumn, column, labelsOrNone, nameColumn, wideColumn } from "../columns.ts";
 import { podSpecWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate } from "./pod/defaults.ts";
-import { validateReplicationController } from "./replication-controller-validation.ts";
+import { templateColumns } from "../apps/workload.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
+
+function validateReplicationController({ spec }: ReplicationController): Errors {
+  if (!spec) return [required("spec")];
+  const selector = Object.entries(spec.selector ?? {});
+  const { template } = spec;
+  const labels = template?.metadata?.labels ?? {};
+  const policy = template?.spec?.restartPolicy;
+  return all(
+    notNegative("spec.replicas", spec.replicas),
+    notNegative("spec.minReadySeconds", spec.minReadySeconds),
+    labelErrors(spec.selector, "spec.selector"),
+    selector.length === 0 && required("spec.selector"),
+    !template && required("spec.template"),
+    template &&
+      selector.some(([key, value]) => labels[key] !== value) &&
+      invalidValue("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"),
+    template && validatePodTemplate(template, "spec.template"),
+    policy !== undefined && policy !== "Always" && notSupported("spec.template.spec.restartPolicy", policy, ["Always"]),
+  );
+}
 
 export type ReplicationController = core.ReplicationController;
 
@@ -35,8 +60,7 @@ export const ReplicationController = defineKind<ReplicationController>("v1", "Re
     column("Current", (controller) => controller.status?.replicas ?? 0, { type: "integer" }),
     column("Ready", (controller) => controller.status?.readyReplicas ?? 0, { type: "integer" }),
     ageColumn,
-    wideColumn("Containers", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ name }) => name).join(",")),
-    wideColumn("Images", ({ spec }) => (spec?.template?.spec?.containers ?? []).map(({ image }) => image).join(",")),
+    ...templateColumns<ReplicationController>(({ spec }) => spec?.template),
     wideColumn("Selector", ({ spec }) => labelsOrNone(spec?.selector)),
   ],
   defaults: (draft) => {

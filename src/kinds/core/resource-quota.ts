@@ -1,8 +1,118 @@
 // ResourceQuota: limits on what the objects of a namespace may use together.
+// Follows kubernetes v1.36 pkg/apis/core/validation/validation.go (ValidateResourceQuota).
 import type * as core from "../generated/core.v1.ts";
+import { invalidValue, notSupported, path } from "../../machinery/field.ts";
+import { qualifiedNameErrors } from "../../machinery/names.ts";
+import type { ScopedResourceSelectorRequirement } from "../generated/core.v1.ts";
+import { complaints, each, eachEntry, type Errors, oneOf, quantityNotNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { validateQuota, validateQuotaUpdate } from "./resource-quota-validation.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
+
+const scopes = [
+  "BestEffort",
+  "CrossNamespacePodAffinity",
+  "NotBestEffort",
+  "NotTerminating",
+  "PriorityClass",
+  "Terminating",
+  "VolumeAttributesClass",
+];
+
+/** Resources without a domain that a quota can bound. */
+const standardResources = new Set([
+  "configmaps",
+  "cpu",
+  "ephemeral-storage",
+  "limits.cpu",
+  "limits.ephemeral-storage",
+  "limits.memory",
+  "memory",
+  "persistentvolumeclaims",
+  "pods",
+  "replicationcontrollers",
+  "requests.cpu",
+  "requests.ephemeral-storage",
+  "requests.memory",
+  "requests.storage",
+  "resourcequotas",
+  "secrets",
+  "services",
+  "services.loadbalancers",
+  "services.nodeports",
+]);
+
+function resourceNameErrors(field: string, name: string): Errors {
+  const errors = complaints(field, name, qualifiedNameErrors(name));
+  const known = name.includes("/") || standardResources.has(name) || /^(requests\.)?hugepages-/.test(name);
+  if (!known) errors.push(invalidValue(field, name, "must be a standard resource for quota"));
+  return errors;
+}
+
+function scopeSelectorErrors(
+  at: string,
+  { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement,
+): Errors {
+  const errors = oneOf(path(at, "scopeName"), scopeName, scopes);
+  errors.push(...oneOf(path(at, "operator"), operator, ["DoesNotExist", "Exists", "In", "NotIn"]));
+  if ((operator === "In" || operator === "NotIn") && values.length === 0) {
+    errors.push(
+      invalidValue(
+        path(at, "values"),
+        values,
+        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+      ),
+    );
+  }
+  if ((operator === "Exists" || operator === "DoesNotExist") && values.length > 0) {
+    errors.push(
+      invalidValue(
+        path(at, "values"),
+        values,
+        "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector",
+      ),
+    );
+  }
+  const onlyExists = ["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
+  if (onlyExists.includes(scopeName) && operator !== "Exists") {
+    errors.push(
+      invalidValue(
+        path(at, "operator"),
+        operator,
+        "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
+      ),
+    );
+  }
+  return errors;
+}
+
+function contradictions(at: string, chosen: readonly string[]): Errors {
+  const both = (a: string, b: string) => chosen.includes(a) && chosen.includes(b);
+  return both("BestEffort", "NotBestEffort") || both("Terminating", "NotTerminating")
+    ? [invalidValue(at, chosen, "conflicting scopes")]
+    : [];
+}
+
+function validateQuota({ spec }: ResourceQuota): Errors {
+  const selected = spec?.scopeSelector?.matchExpressions ?? [];
+  return [
+    ...eachEntry("spec.hard", spec?.hard, (at, quantity, name) => [
+      ...resourceNameErrors(at, name),
+      ...quantityNotNegative(at, quantity),
+    ]),
+    ...each("spec.scopes", spec?.scopes, (_, scope) =>
+      scopes.includes(scope) ? [] : [notSupported("spec.scopes", scope, scopes)],
+    ),
+    ...contradictions("spec.scopes", spec?.scopes ?? []),
+    ...each("spec.scopeSelector.matchExpressions", selected, scopeSelectorErrors),
+    ...contradictions(
+      "spec.scopeSelector.matchExpressions",
+      selected.map(({ scopeName }) => scopeName),
+    ),
+  ];
+}
+
+const validateQuotaUpdate = (next: ResourceQuota, old: ResourceQuota): Errors =>
+  unchanged("spec.scopes", next.spec?.scopes?.toSorted(), old.spec?.scopes?.toSorted());
 
 export type ResourceQuota = core.ResourceQuota;
 

@@ -3,7 +3,7 @@
 import type * as networking from "../generated/networking.v1.ts";
 import { forbiddenField, invalidValue, required, tooLong } from "../../machinery/field.ts";
 import { dnsLabelErrors, dnsSubdomainErrors, pathSegmentErrors } from "../../machinery/names.ts";
-import { type Errors, named, oneOf, optionallyNamed, present, unchanged } from "../checks.ts";
+import { among, type Errors, fields, may, must, named, present, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../kind.ts";
 
@@ -17,26 +17,23 @@ function parametersText({ spec }: IngressClass): string {
   return `${parameters.kind}${parameters.apiGroup ? `.${parameters.apiGroup}` : ""}/${parameters.name}`;
 }
 
-function parametersErrors(parameters: networking.IngressClassParametersReference | undefined): Errors {
-  if (!parameters) return [];
-  const at = "spec.parameters";
-  const errors = [
-    ...optionallyNamed(`${at}.apiGroup`, parameters.apiGroup, dnsSubdomainErrors),
-    ...named(`${at}.kind`, parameters.kind, pathSegmentErrors),
-    ...named(`${at}.name`, parameters.name, pathSegmentErrors),
-    ...oneOf(`${at}.scope`, parameters.scope, ["Cluster", "Namespace"]),
-  ];
-  const { scope, namespace } = parameters;
-  if (scope === "Namespace") {
-    return namespace
-      ? [...errors, ...named(`${at}.namespace`, namespace, dnsLabelErrors)]
-      : [...errors, required(`${at}.namespace`, "`parameters.scope` is set to 'Namespace'")];
-  }
-  if (namespace !== undefined) {
-    errors.push(forbiddenField(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
-  }
-  return errors;
-}
+const parametersErrors = (parameters: networking.IngressClassParametersReference | undefined): Errors =>
+  parameters
+    ? fields("spec.parameters", parameters, {
+        apiGroup: may(dnsSubdomainErrors),
+        kind: must(pathSegmentErrors),
+        name: must(pathSegmentErrors),
+        scope: among(["Cluster", "Namespace"]),
+        namespace: (at, namespace) => {
+          if (parameters.scope !== "Namespace") {
+            return namespace !== undefined && forbiddenField(at, "`parameters.scope` is set to 'Cluster'");
+          }
+          return namespace
+            ? named(at, namespace, dnsLabelErrors)
+            : required(at, "`parameters.scope` is set to 'Namespace'");
+        },
+      })
+    : [];
 
 function controllerErrors(controller: string | undefined): Errors {
   const at = "spec.controller";

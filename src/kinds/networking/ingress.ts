@@ -1,8 +1,112 @@
 // Ingress: routes HTTP from outside to Services.
+// Follows kubernetes v1.36 pkg/apis/networking/validation/validation.go (Ingress).
 import type * as networking from "../generated/networking.v1.ts";
+import type { HTTPIngressPath, IngressBackend } from "../generated/networking.v1.ts";
+import { invalidValue, path, required } from "../../machinery/field.ts";
+import {
+  dnsLabelErrors,
+  dnsSubdomainErrors,
+  ipErrors,
+  isIPv4,
+  isIPv6,
+  portNameErrors,
+  portNumberErrors,
+  wildcardSubdomainErrors,
+} from "../../machinery/names.ts";
+import { complaints, each, type Errors, named, oneOf, optionallyNamed } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
-import { validateIngress, validateIngressStatusUpdate } from "./ingress-validation.ts";
+
+const classAnnotation = "kubernetes.io/ingress.class";
+const badSequences = ["//", "/./", "/../", "%2f", "%2F"];
+const badEndings = ["/..", "/."];
+
+const hostErrors = (host: string): string[] =>
+  host.includes("*") ? wildcardSubdomainErrors(host) : dnsSubdomainErrors(host);
+
+function ruleHostErrors(host: string | undefined, at: string): Errors {
+  if (!host) return [];
+  const errors = complaints(at, host, hostErrors(host));
+  if (isIPv4(host) || isIPv6(host)) errors.unshift(invalidValue(at, host, "must be a DNS name, not an IP address"));
+  return errors;
+}
+
+function pathErrors({ path: urlPath, pathType, backend }: HTTPIngressPath, at: string): Errors {
+  const field = path(at, "path");
+  const errors = pathType
+    ? oneOf(path(at, "pathType"), pathType, ["Exact", "ImplementationSpecific", "Prefix"])
+    : [required(path(at, "pathType"), "pathType must be specified")];
+  const text = urlPath ?? "";
+  const exact = pathType === "Exact" || pathType === "Prefix";
+  if ((exact || text) && !text.startsWith("/")) errors.push(invalidValue(field, text, "must be an absolute path"));
+  if (exact && text) {
+    for (const bad of badSequences) {
+      if (text.includes(bad)) errors.push(invalidValue(field, text, `must not contain '${bad}'`));
+    }
+    for (const bad of badEndings) {
+      if (text.endsWith(bad)) errors.push(invalidValue(field, text, `cannot end with '${bad}'`));
+    }
+  }
+  return [...errors, ...backendErrors(backend, path(at, "backend"))];
+}
+
+function backendErrors(backend: IngressBackend | undefined, at: string): Errors {
+  const { service, resource } = backend ?? {};
+  if (service && resource) return [invalidValue(at, "", "cannot set both resource and service backends")];
+  if (!service && !resource) return [invalidValue(at, "", "resource or service backend is required")];
+  if (resource) {
+    return [
+      ...(resource.kind ? [] : [required(path(at, "resource", "kind"))]),
+      ...(resource.name ? [] : [required(path(at, "resource", "name"))]),
+    ];
+  }
+  const here = path(at, "service");
+  const errors = named(path(here, "name"), service!.name, dnsLabelErrors);
+  const { name, number } = service!.port ?? {};
+  if (name && number) return [...errors, invalidValue(at, "", "cannot set both port name & port number")];
+  if (name) return [...errors, ...complaints(path(here, "port", "name"), name, portNameErrors(name))];
+  if (number) return [...errors, ...complaints(path(here, "port", "number"), number, portNumberErrors(number))];
+  return [...errors, required(at, "port name or number is required")];
+}
+
+/** An ingress, new or changed. */
+function validateIngress({ metadata, spec }: Ingress): Errors {
+  const errors: Errors = [];
+  if (!spec?.defaultBackend && !spec?.rules?.length) {
+    errors.push(invalidValue("spec", spec?.rules ?? [], "either `defaultBackend` or `rules` must be specified"));
+  }
+  if (!spec) return errors;
+  if (spec.defaultBackend) errors.push(...backendErrors(spec.defaultBackend, "spec.defaultBackend"));
+  const annotated = metadata.annotations?.[classAnnotation];
+  if (annotated !== undefined && spec.ingressClassName !== undefined && !metadata.resourceVersion) {
+    const field = `annotations[${classAnnotation}]`;
+    errors.push(invalidValue(field, annotated, "can not be set when the class field is also set"));
+  }
+  return [
+    ...errors,
+    ...each("spec.tls", spec.tls, (at, { hosts }) =>
+      each(path(at, "hosts"), hosts, (field, host) => complaints(field, host, hostErrors(host))),
+    ),
+    ...each("spec.rules", spec.rules, (at, { host, http }) => [
+      ...ruleHostErrors(host, path(at, "host")),
+      ...(http && !http.paths?.length ? [required(path(at, "http", "paths"))] : []),
+      ...each(path(at, "http", "paths"), http?.paths, (here, row) => pathErrors(row, here)),
+    ]),
+    ...optionallyNamed("spec.ingressClassName", spec.ingressClassName, dnsSubdomainErrors),
+  ];
+}
+
+function validateIngressStatusUpdate({ status }: Ingress): Errors {
+  return each("status.loadBalancer.ingress", status?.loadBalancer?.ingress, (at, { ip, hostname }) => {
+    const errors = ip ? complaints(path(at, "ip"), ip, ipErrors(ip)) : [];
+    if (!hostname) return errors;
+    errors.push(...complaints(path(at, "hostname"), hostname, dnsSubdomainErrors(hostname)));
+    if (isIPv4(hostname) || isIPv6(hostname)) {
+      errors.push(invalidValue(path(at, "hostname"), hostname, "must be a DNS name, not an IP address"));
+    }
+    return errors;
+  });
+}
 
 export type Ingress = networking.Ingress;
 

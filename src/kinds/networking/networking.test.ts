@@ -5,9 +5,9 @@ import { cells, changed, changeFaults, faults, made } from "../testing.ts";
 import { canonicalAddress, containsStrictly } from "./cidr.ts";
 import { Ingress } from "./ingress.ts";
 import { IngressClass } from "./ingress-class.ts";
-import { IPAddress } from "./ip-address.ts";
+import { IPAddress } from "./addresses.ts";
 import { NetworkPolicy } from "./network-policy.ts";
-import { ServiceCIDR } from "./service-cidr.ts";
+import { ServiceCIDR } from "./addresses.ts";
 
 const backend = { service: { name: "web", port: { number: 80 } } };
 const ingress = {

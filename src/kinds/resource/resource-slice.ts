@@ -1,8 +1,22 @@
 // ResourceSlice: devices of a node or pool. Follows kubernetes v1.36 pkg/apis/resource/validation/validation.go (ResourceSlice).
 import type * as resource from "../generated/resource.v1.ts";
-import { duplicate, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
+import { invalidValue, path, required, tooMany } from "../../machinery/field.ts";
 import { dnsLabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
-import { each, eachEntry, type Errors, named, oneOf, positive, quantityNotNegative, unchanged } from "../checks.ts";
+import {
+  all,
+  allUnchanged,
+  among,
+  each,
+  eachEntry,
+  eachUnique,
+  type Errors,
+  fields,
+  named,
+  positive,
+  present,
+  quantityNotNegative,
+  unchanged,
+} from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { validateNodeSelector } from "../core/pod/validate-affinity.ts";
 import { defineKind } from "../kind.ts";
@@ -20,58 +34,47 @@ function placementErrors(spec: resource.ResourceSliceSpec): Errors {
   const names = placements.map((field) => `\`${field}\``).join(", ");
   if (set.length === 0) return [required("spec", `exactly one of ${names} is required`)];
   if (set.length > 1) {
-    return [
-      invalidValue(
-        "spec",
-        `{${set.map((field) => `\`${field}\``).join(", ")}}`,
-        `exactly one of ${names} is required, but multiple fields are set`,
-      ),
-    ];
+    const given = `{${set.map((field) => `\`${field}\``).join(", ")}}`;
+    return [invalidValue("spec", given, `exactly one of ${names} is required, but multiple fields are set`)];
   }
   if (spec.nodeName) return named("spec.nodeName", spec.nodeName, dnsSubdomainErrors);
   return spec.nodeSelector ? validateNodeSelector(spec.nodeSelector, "spec.nodeSelector") : [];
 }
 
-function deviceErrors(device: resource.Device, at: string): Errors {
+function deviceErrors(at: string, device: resource.Device): Errors {
   const entries = Object.keys(device.attributes ?? {}).length + Object.keys(device.capacity ?? {}).length;
-  return [
-    ...named(path(at, "name"), device.name, dnsLabelErrors),
-    ...(entries > maxAttributes
-      ? [invalidValue(at, entries, `the total number of attributes and capacities must not exceed ${maxAttributes}`)]
-      : []),
-    ...eachEntry(path(at, "attributes"), device.attributes, (here, attribute) => {
+  const crowded = `the total number of attributes and capacities must not exceed ${maxAttributes}`;
+  return all(
+    named(path(at, "name"), device.name, dnsLabelErrors),
+    entries > maxAttributes && invalidValue(at, entries, crowded),
+    eachEntry(path(at, "attributes"), device.attributes, (here, attribute) => {
       const set = valueFields.filter((field) => attribute[field] !== undefined);
-      if (set.length === 0) return [required(here, "exactly one value must be specified")];
-      return set.length > 1 ? [invalidValue(here, attribute, "exactly one value must be specified")] : [];
+      if (set.length === 0) return required(here, "exactly one value must be specified");
+      return set.length > 1 && invalidValue(here, attribute, "exactly one value must be specified");
     }),
-    ...eachEntry(path(at, "capacity"), device.capacity, (here, { value }) =>
-      value === undefined ? [required(path(here, "value"))] : quantityNotNegative(path(here, "value"), value),
+    eachEntry(path(at, "capacity"), device.capacity, (here, { value }) =>
+      value === undefined ? required(path(here, "value")) : quantityNotNegative(path(here, "value"), value),
     ),
-    ...each(path(at, "taints"), device.taints, (here, { key, effect }) => [
-      ...(key ? [] : [required(path(here, "key"))]),
-      ...oneOf(path(here, "effect"), effect, ["NoExecute", "NoSchedule", "None"]),
-    ]),
-  ];
+    each(path(at, "taints"), device.taints, (here, taint) =>
+      fields(here, taint, { key: present, effect: among(["NoExecute", "NoSchedule", "None"]) }),
+    ),
+  );
 }
 
 function validate({ spec }: ResourceSlice): Errors {
   if (!spec) return [required("spec")];
-  const seen = new Set<string>();
-  const count = spec.devices?.length ?? 0;
-  return [
-    ...driverErrors(spec.driver, "spec.driver"),
-    ...(spec.pool?.name
-      ? spec.pool.name.split("/").flatMap((part) => named("spec.pool.name", part, dnsSubdomainErrors))
-      : [required("spec.pool.name")]),
-    ...positive("spec.pool.resourceSliceCount", spec.pool?.resourceSliceCount ?? 0),
-    ...placementErrors(spec),
-    ...(count > maxDevices ? [tooMany("spec.devices", count, maxDevices)] : []),
-    ...each("spec.devices", spec.devices, (at, device) => {
-      const again = seen.has(device.name) ? [duplicate(path(at, "name"), device.name)] : [];
-      seen.add(device.name);
-      return [...again, ...deviceErrors(device, at)];
-    }),
-  ];
+  const { driver, pool, devices } = spec;
+  const count = devices?.length ?? 0;
+  return all(
+    driverErrors("spec.driver", driver),
+    pool?.name
+      ? pool.name.split("/").flatMap((part) => named("spec.pool.name", part, dnsSubdomainErrors))
+      : required("spec.pool.name"),
+    positive("spec.pool.resourceSliceCount", pool?.resourceSliceCount ?? 0),
+    placementErrors(spec),
+    count > maxDevices && tooMany("spec.devices", count, maxDevices),
+    eachUnique("spec.devices", devices, "name", deviceErrors),
+  );
 }
 
 export const ResourceSlice = defineKind<ResourceSlice>("resource.k8s.io/v1", "ResourceSlice", {
@@ -89,9 +92,8 @@ export const ResourceSlice = defineKind<ResourceSlice>("resource.k8s.io/v1", "Re
     ageColumn,
   ],
   validate,
-  validateUpdate: (next, old) => [
-    ...unchanged("spec.nodeName", next.spec?.nodeName, old.spec?.nodeName),
-    ...unchanged("spec.driver", next.spec?.driver, old.spec?.driver),
-    ...unchanged("spec.pool.name", next.spec?.pool?.name, old.spec?.pool?.name),
+  validateUpdate: ({ spec }, { spec: old }) => [
+    ...allUnchanged("spec", spec, old, ["nodeName", "driver"]),
+    ...unchanged("spec.pool.name", spec?.pool?.name, old?.pool?.name),
   ],
 });

@@ -6,7 +6,7 @@ import { dnsSubdomainErrors } from "../../machinery/names.ts";
 import { type Errors, named, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
-import { driverNameErrors } from "./parameters.ts";
+import { driverNameErrors } from "./csi.ts";
 
 export type VolumeAttachment = storage.VolumeAttachment;
 

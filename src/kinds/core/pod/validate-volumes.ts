@@ -15,7 +15,7 @@ import {
   relativePathErrors,
 } from "../../checks.ts";
 import { schemaOf } from "../../schema.ts";
-import { validateClaimSpec } from "../persistent-volume-claim-validation.ts";
+import { validateClaimSpec } from "../persistent-volume-claim.ts";
 import {
   validateFieldReference,
   validateKeyPaths,
