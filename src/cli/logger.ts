@@ -17,20 +17,37 @@ export function createLogger(options: {
   const stream = {
     write: (line: string) => options.write(options.format === "json" ? line : pretty(line, options.colour ?? false)),
   };
-  const settings = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const settings = {
+    level: options.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { error: readable },
+  };
   return pino(settings, stream) as unknown as Logger;
 }
 
+/** Nothing but what errors say and where they were made: other properties may hold what is nobody's business. */
+function readable(error: unknown): unknown {
+  return error instanceof Error ? { message: error.message, stack: stackOf(error) } : error;
+}
+
+function stackOf({ stack, message, cause }: Error): string {
+  return `${stack ?? message}${cause instanceof Error ? `\ncaused by ${stackOf(cause)}` : ""}`;
+}
+
 function pretty(line: string, colour: boolean): string {
-  const { level, time, msg, component, err, ...fields } = JSON.parse(line) as Record<string, unknown> & {
+  const { level, time, msg, component, error, ...fields } = JSON.parse(line) as Record<string, unknown> & {
     level: number;
   };
   const paint = (code: number, text: string) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
-  const values = Object.entries(fields).map(
-    ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
-  );
-  const problem = err as { stack?: string; message?: string } | undefined;
+  const { stack } = (error ?? {}) as { stack?: string };
+  if (error !== undefined && stack === undefined) fields.error = error;
+  // Text from elsewhere must not command the terminal.
+  const shown = (value: unknown) =>
+    typeof value === "string" && !/\p{Cc}/u.test(value) ? value : JSON.stringify(value);
+  const values = Object.entries(fields).map(([key, value]) => `${key}=${shown(value)}`);
   const head = `${paint(90, String(time).slice(11, 23))} ${paint(colours[level] ?? 0, levels[level] ?? String(level))}`;
   const text = [component ? `${component}:` : "", msg, paint(90, values.join(" "))].filter(Boolean).join(" ");
-  return `${head} ${text}\n${problem ? `${problem.stack ?? problem.message}\n` : ""}`;
+  const details = stack === undefined ? "" : `${stack.replaceAll("\u001B", "^[")}\n`;
+  return `${head} ${text}\n${details}`;
 }
