@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildExampleImages } from "../scripts/images.ts";
 import { wellKnownAddresses } from "../src/cluster.ts";
+import { Event } from "../src/kinds/index.ts";
 import { runningPid } from "../src/host/child.ts";
 import { run, runOrThrow } from "../src/host/run.ts";
 import { importImage } from "../src/kubelet/images/import.ts";
@@ -350,6 +351,19 @@ describe("a client", () => {
     await work.kubectl("delete", "serviceaccount", "leaver");
     assert.equal((await ask("/api", { token: ofAccount })).status, 401);
   });
+});
+
+test("what others write gives no commands to the terminal of who looks at it", async () => {
+  const involvedObject = { kind: "Pod", namespace: "default", name: "explorer" };
+  await work.create(Event, "trick", { involvedObject, reason: "Trick", message: "\u001B]0;owned\u0007here" });
+  for (const command of [
+    ["get", "events"],
+    ["describe", "pod", "explorer"],
+  ]) {
+    const text = await cluster.knarr(command);
+    assert.match(text, /here/);
+    assert.ok(!text.includes("\u001B"));
+  }
 });
 
 describe("what is secret", () => {

@@ -201,7 +201,9 @@ function printRows(table: Table, options: { wide: boolean; everywhere: boolean; 
   for (const line of alignColumns(options.header ? [header, ...rows] : rows)) console.log(line);
 }
 
-function alignColumns(rows: readonly string[][]): string[] {
+/** Others wrote the cells: none may give commands to the terminal. */
+function alignColumns(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map((cell) => cell.replace(/\p{Cc}/gu, " ")));
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) =>
     row
