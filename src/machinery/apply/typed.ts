@@ -229,6 +229,14 @@ function mergeLists(
   return out;
 }
 
+/** What is left of a part: an item of a list keeps its keys, though their owner may be gone. */
+function withKeys(part: unknown, left: unknown, schema: TypedSchema): unknown {
+  const some = left ?? (Array.isArray(part) ? [] : {});
+  if (schema.type !== "listMap" || !isObject(part) || !isObject(some)) return some;
+  const kept = Object.entries(part).filter(([name]) => schema.keys.includes(name));
+  return kept.every(([name]) => Object.hasOwn(some, name)) ? some : { ...Object.fromEntries(kept), ...some };
+}
+
 /**
  * `value` without the fields of `gone` unless they, or anything below them, are in `kept`. Objects that lose their last
  * part that way go too. Returns undefined when nothing is left.
@@ -248,7 +256,7 @@ export function removeFields(value: unknown, schema: TypedSchema, gone: Fields, 
       const left = removeFields(part, below, target, keep);
       changed ||= left !== part;
       // An item that somebody still owns stays, even if it has lost all else.
-      if (left !== undefined || keep) remaining.push([element, left ?? (Array.isArray(part) ? [] : {})]);
+      if (left !== undefined || keep) remaining.push([element, withKeys(part, left, schema)]);
     }
   }
   if (!changed) return value;
