@@ -49,11 +49,14 @@ export const serviceAccountsOnly = (tokens: TokenIssuer): Authentication => ({
   allowsAnonymous: isOpenPath,
 });
 
-/** The user of a request. Throws Unauthorized for bad credentials, and for none where anonymous requests are not allowed. */
-export async function authenticate(
+/**
+ * The user of a request. Throws, or rejects with, Unauthorized for bad credentials, and for none where anonymous requests
+ * are not allowed.
+ */
+export function authenticate(
   request: { readonly path: string; readonly headers: IncomingHttpHeaders; readonly peer: PeerIdentity | undefined },
   authentication: Authentication,
-): Promise<UserInfo> {
+): UserInfo | Promise<UserInfo> {
   const { peer, headers } = request;
   const { frontProxy } = authentication;
   if (peer?.issuer && frontProxy && fingerprintsIn(frontProxy.caPem()).includes(peer.issuer)) {
@@ -63,14 +66,16 @@ export async function authenticate(
     return certifiedUser(peer);
   }
   const token = bearerToken(headers);
-  if (token !== undefined) {
-    // Why a token is bad is nothing that who sends it should learn.
-    const found = await authentication.tokens.authenticateToken(token, authentication.audiences).catch(() => undefined);
-    if (!found) throw unauthorized();
-    return found.user;
-  }
+  if (token !== undefined) return bearerUser(token, authentication);
   if (authentication.allowsAnonymous(request.path)) return anonymous;
   throw unauthorized();
+}
+
+async function bearerUser(token: string, { tokens, audiences }: Authentication): Promise<UserInfo> {
+  // Why a token is bad is nothing that who sends it should learn.
+  const found = await tokens.authenticateToken(token, audiences).catch(() => undefined);
+  if (!found) throw unauthorized();
+  return found.user;
 }
 
 const certified = new WeakMap<PeerIdentity, UserInfo>();

@@ -20,64 +20,56 @@ export interface GatedRequest {
 
 const bodyMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-/** Answers when it may; `headers` gets what the response has to carry. Throws StatusError. */
+/** What is answered from memory, as most is, is answered without a promise: each costs as much as looking up an object. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** Answers when it may; `headers` gets what the response has to carry. Throws, or rejects with, StatusError. */
 export function passGate(
   services: EdgeServices,
   gated: GatedRequest,
   headers: Record<string, string>,
   answer: () => Awaitable<Outcome>,
 ): Awaitable<Outcome> {
-  const { request, info } = gated;
+  const { request, info, streamsBody } = gated;
   const endless = isLongRunning(info);
   if (endless && info.verb !== "watch") return answer();
-  const leave = services.lifecycle.enter();
-  return finallyDo(
-    () => {
-      const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
-      const work = serve(services, gated, headers, answer, performance.now() + limitMs);
-      return endless || !(work instanceof Promise) ? work : within(work, limitMs, services.clock);
-    },
-    () => {
-      leave();
-      releaseBody(request.body);
-    },
-  );
+  const hasBody = !streamsBody && info.type === "resource" && bodyMethods.has(request.method);
+  const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
+  const limited = (work: Awaitable<Outcome>) =>
+    work instanceof Promise && !endless ? within(work, limitMs, services.clock) : work;
+  // Who has no body waits for nothing but a seat, for which there is a limit already, and perhaps for the answer.
+  const work = pass(services, gated, headers, hasBody ? answer : () => limited(answer()), {
+    hasBody,
+    deadline: performance.now() + limitMs,
+  });
+  return hasBody ? limited(work) : work;
 }
 
-/** What is answered from memory, as most is, is answered without a promise: each costs as much as looking up an object. */
-export type Awaitable<T> = T | Promise<T>;
-
-function finallyDo<T>(task: () => Awaitable<T>, end: () => void): Awaitable<T> {
-  let result: Awaitable<T>;
-  try {
-    result = task();
-  } catch (error) {
-    end();
-    throw error;
-  }
-  if (result instanceof Promise) return result.finally(end);
-  end();
-  return result;
-}
-
-function serve(
-  { flow }: EdgeServices,
-  { request, info, user, streamsBody }: GatedRequest,
+async function pass(
+  { lifecycle, flow }: EdgeServices,
+  { request, info, user }: GatedRequest,
   headers: Record<string, string>,
   answer: () => Awaitable<Outcome>,
-  deadline: number,
-): Awaitable<Outcome> {
-  const admit = () => {
+  { hasBody, deadline }: { readonly hasBody: boolean; readonly deadline: number },
+): Promise<Outcome> {
+  lifecycle.enter();
+  try {
+    // Read before a seat is taken, so that those who send slowly keep nobody waiting.
+    if (hasBody) await prefetchBody(request);
     const place = flow.place(user, info);
     Object.assign(headers, place.headers);
-    const ticket = flow.admit(place, { user, info, request }, deadline);
-    return ticket instanceof Promise
-      ? ticket.then((late) => finallyDo(answer, () => late.release()))
-      : finallyDo(answer, () => ticket.release());
-  };
-  // Read before a seat is taken, so that those who send slowly keep nobody waiting.
-  const hasBody = !streamsBody && info.type === "resource" && bodyMethods.has(request.method);
-  return hasBody ? prefetchBody(request).then(admit) : admit();
+    const admitted = flow.admit(place, { user, info, request }, deadline);
+    const ticket = admitted instanceof Promise ? await admitted : admitted;
+    try {
+      const outcome = answer();
+      return outcome instanceof Promise ? await outcome : outcome;
+    } finally {
+      ticket.release();
+    }
+  } finally {
+    lifecycle.leave();
+    if (hasBody) releaseBody(request.body);
+  }
 }
 
 /** Rejects with Timeout after the limit; the work itself goes on to its end. */
@@ -86,7 +78,16 @@ function within(work: Promise<Outcome>, limitMs: number, clock: Clock): Promise<
     const cancel = clock.after(limitMs, () =>
       reject(statusError("Timeout", "Timeout: request did not complete within the allotted timeout")),
     );
-    work.then(resolve, reject).finally(cancel);
+    work.then(
+      (outcome) => {
+        cancel();
+        resolve(outcome);
+      },
+      (error: Error) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
 }
 

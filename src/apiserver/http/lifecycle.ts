@@ -5,8 +5,9 @@ import type { Clock } from "../../machinery/clock.ts";
 export interface Lifecycle {
   /** True from the first moment of the end: /readyz fails. */
   readonly isEnding: boolean;
-  /** Counts a request that the end waits for, until the returned function is called. Throws ServiceUnavailable. */
-  enter(): () => void;
+  /** Counts a request that the end waits for, until it leaves. Throws ServiceUnavailable. */
+  enter(): void;
+  leave(): void;
   /** Calls back when whoever never ends by himself has to; returns the unsubscriber. */
   onClosing(callback: () => void): () => void;
   /** From now on /readyz fails; after `delayMs` new requests are refused; resolves when none runs, or after `boundMs`. */
@@ -27,9 +28,9 @@ export function createLifecycle(clock: Clock): Lifecycle {
         throw statusError("ServiceUnavailable", "the API server is ending; try again", { retryAfterSeconds: 5 });
       }
       running++;
-      return () => {
-        if (--running === 0) idle?.();
-      };
+    },
+    leave() {
+      if (--running === 0) idle?.();
     },
     onClosing(callback) {
       closing.add(callback);

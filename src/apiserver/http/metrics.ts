@@ -10,13 +10,27 @@ export interface RequestLabels {
   readonly subresource: string;
 }
 
+/** What is counted of the requests that share their labels. */
+export interface RequestSeries {
+  readonly labels: RequestLabels;
+  /** Requests answered, by HTTP code. */
+  readonly codes: Map<number, number>;
+  /** Requests per latency bucket, not yet summed up; the last one has no bound. */
+  readonly buckets: number[];
+  seconds: number;
+  /** Watches that are open; undefined before the first one. */
+  watches?: number;
+}
+
 export interface Metrics {
   /** Requests whose response has not begun. */
   readonly inflight: number;
+  /** The series of these labels, always the same one. Callers see to it that labels are bounded in number. */
+  series(labels: RequestLabels): RequestSeries;
   requestStarted(mutating: boolean): void;
-  requestDone(labels: RequestLabels, code: number, seconds: number, mutating: boolean): void;
+  requestDone(series: RequestSeries, code: number, seconds: number, mutating: boolean): void;
   /** Counts a watch until the returned function is called. */
-  watchStarted(labels: RequestLabels): () => void;
+  watchStarted(series: RequestSeries): () => void;
   /** Adds families that are collected at every scrape, for components that count for themselves. */
   addSource(source: MetricSource): void;
   render(): string;
@@ -38,19 +52,7 @@ const bounds = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ] as const;
 
-interface Latency {
-  readonly labels: RequestLabels;
-  /** Requests per bucket, not yet summed up; the last one has no bound. */
-  readonly buckets: number[];
-  seconds: number;
-}
-
-interface Counted<L> {
-  readonly labels: L;
-  count: number;
-}
-
-function latencySamples({ labels, buckets, seconds }: Latency): Sample[] {
+function latencySamples({ labels, buckets, seconds }: RequestSeries): Sample[] {
   let sum = 0;
   const steps = buckets.map((count, i) => {
     sum += count;
@@ -60,35 +62,31 @@ function latencySamples({ labels, buckets, seconds }: Latency): Sample[] {
   return [...steps, { suffix: "_sum", labels: own, value: seconds }, { suffix: "_count", labels: own, value: sum }];
 }
 
-const keyOf = ({ verb, group, version, resource, subresource }: RequestLabels) =>
-  `${verb} ${group}/${version}/${resource}/${subresource}`;
-
-/** The value under the key, made when it is not there. */
-function upsert<V>(map: Map<string, V>, key: string, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
+function bucketOf(seconds: number): number {
+  let slot = 0;
+  while (slot < bounds.length && seconds > bounds[slot]!) slot++;
+  return slot;
 }
 
-/** Label values come from the kinds that exist and from HTTP, so the number of series is bounded. */
 export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
-  const requests = new Map<string, Counted<RequestLabels & { readonly code: string }>>();
-  const latencies = new Map<string, Latency>();
-  const watches = new Map<string, Counted<RequestLabels>>();
+  const series = new Map<string, RequestSeries>();
   const sources: MetricSource[] = [];
   const inflight = { mutating: 0, readOnly: 0 };
+  const answered = () => [...series.values()].filter(({ codes }) => codes.size > 0);
   const requestFamilies = (): MetricFamily[] => [
     {
       name: "apiserver_request_total",
       type: "counter",
       help: "Requests answered, by verb, resource and HTTP code.",
-      samples: [...requests.values()].map(({ labels, count }) => ({ labels: { ...labels }, value: count })),
+      samples: answered().flatMap(({ labels, codes }) =>
+        [...codes].map(([code, value]) => ({ labels: { ...labels, code: String(code) }, value })),
+      ),
     },
     {
       name: "apiserver_request_duration_seconds",
       type: "histogram",
       help: "Seconds until the response began.",
-      samples: [...latencies.values()].flatMap(latencySamples),
+      samples: answered().flatMap(latencySamples),
     },
     {
       name: "apiserver_current_inflight_requests",
@@ -100,7 +98,9 @@ export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
       name: "apiserver_longrunning_requests",
       type: "gauge",
       help: "Watches that are open.",
-      samples: [...watches.values()].map(({ labels, count }) => ({ labels: { ...labels }, value: count })),
+      samples: [...series.values()].flatMap(({ labels, watches: value }) =>
+        value === undefined ? [] : { labels: { ...labels }, value },
+      ),
     },
   ];
   const storageFamilies = (): MetricFamily[] => [
@@ -145,20 +145,25 @@ export function createMetrics(store: Store, startedAtSeconds: number): Metrics {
       return inflight.mutating + inflight.readOnly;
     },
     requestStarted: (mutating) => void inflight[mutating ? "mutating" : "readOnly"]++,
-    requestDone(labels, code, seconds, mutating) {
-      inflight[mutating ? "mutating" : "readOnly"]--;
-      const key = keyOf(labels);
-      upsert(requests, `${key} ${code}`, () => ({ labels: { ...labels, code: String(code) }, count: 0 })).count++;
-      const buckets = () => Array.from({ length: bounds.length + 1 }, () => 0);
-      const latency = upsert(latencies, key, () => ({ labels, buckets: buckets(), seconds: 0 }));
-      latency.seconds += seconds;
-      const slot = bounds.findIndex((bound) => seconds <= bound);
-      latency.buckets[slot < 0 ? bounds.length : slot]!++;
+    series(labels) {
+      const { verb, group, version, resource, subresource } = labels;
+      const key = `${verb} ${group}/${version}/${resource}/${subresource}`;
+      let known = series.get(key);
+      if (!known) {
+        const buckets = Array.from({ length: bounds.length + 1 }, () => 0);
+        series.set(key, (known = { labels, codes: new Map(), buckets, seconds: 0 }));
+      }
+      return known;
     },
-    watchStarted(labels) {
-      const watch = upsert(watches, keyOf(labels), () => ({ labels, count: 0 }));
-      watch.count++;
-      return () => void watch.count--;
+    requestDone(of, code, seconds, mutating) {
+      inflight[mutating ? "mutating" : "readOnly"]--;
+      of.codes.set(code, (of.codes.get(code) ?? 0) + 1);
+      of.seconds += seconds;
+      of.buckets[bucketOf(seconds)]!++;
+    },
+    watchStarted(of) {
+      of.watches = (of.watches ?? 0) + 1;
+      return () => void of.watches!--;
     },
     addSource: (source) => void sources.push(source),
     render: () =>

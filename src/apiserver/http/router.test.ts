@@ -196,6 +196,19 @@ test("metrics count requests under upstream's names", async () => {
   assert.match(text, /process_resident_memory_bytes \d+/);
 });
 
+test("clients cannot make up series of metrics", async () => {
+  const { ask } = await testRouter();
+  const namespaces = "/api/v1/namespaces";
+  await ask("GET", `${namespaces}/default/status`);
+  await ask("BREW", namespaces);
+  await ask("GET", `${namespaces}/default/pods/p/invented`);
+  await ask("GET", "/apis/invented/v1/things");
+  const { text } = await ask("GET", "/metrics");
+  assert.match(text, /^apiserver_request_total\{verb="GET",.*resource="namespaces",subresource="status",/m);
+  assert.match(text, /^apiserver_request_total\{verb="OTHER",.*subresource="",/m);
+  assert.doesNotMatch(text, /BREW|invented/);
+});
+
 test("whatever is asked is answered with a code, and never with our own fault", async () => {
   const { router } = await testRouter();
   const segment = fc.constantFrom(

@@ -7,6 +7,7 @@ import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError } from "../../machinery/errors.ts";
+import type { AnyKind } from "../../kinds/registry.ts";
 import type { Attributes, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
 import { EdgeContext } from "./context.ts";
@@ -21,6 +22,7 @@ import {
 } from "./exchange.ts";
 import { passGate, withHeaders, type Awaitable } from "./gate.ts";
 import { answerPath } from "./health.ts";
+import type { RequestSeries } from "./metrics.ts";
 import { prepareAccess } from "./prepare-access.ts";
 import { answerProfile } from "./profiling.ts";
 import { parseRequest, type RequestInfo, type ResourceRequest } from "./request-info.ts";
@@ -59,6 +61,7 @@ export function createRouter(options: RouterOptions): Router {
   const { services } = options;
   const discovery = createDiscovery(services.kinds, options.computed, options.aggregation);
   const extra = extraHandlers(options.extra);
+  const seriesOf = requestSeries(services);
   return async (request) => {
     const started = performance.now();
     const mutating = request.method !== "GET" && request.method !== "HEAD";
@@ -72,7 +75,8 @@ export function createRouter(options: RouterOptions): Router {
     const remote = options.aggregation?.find(request.path);
     try {
       info = parseRequest(request.method, request.path, request.query);
-      caller = await authenticate(request, services.authentication);
+      const proven = authenticate(request, services.authentication);
+      caller = proven instanceof Promise ? await proven : proven;
       record = options.audit?.begin(request, info, caller);
       const acting = impersonate(caller, request.headers, services.api.authorizer);
       const user = acting instanceof Promise ? await acting : acting;
@@ -110,10 +114,10 @@ export function createRouter(options: RouterOptions): Router {
     if (record) headers["audit-id"] = record.id;
     outcome = withHeaders(outcome, headers);
     const code = outcome === upgraded ? 101 : outcome.status;
-    const labels = labelsOf(services, info, remote);
-    services.metrics.requestDone(labels, code, (performance.now() - started) / 1000, mutating);
-    if (labels.verb === "WATCH" && code === 200 && !request.signal.aborted) {
-      request.signal.addEventListener("abort", services.metrics.watchStarted(labels), { once: true });
+    const series = seriesOf(info, remote);
+    services.metrics.requestDone(series, code, (performance.now() - started) / 1000, mutating);
+    if (series.labels.verb === "WATCH" && code === 200 && !request.signal.aborted) {
+      request.signal.addEventListener("abort", services.metrics.watchStarted(series), { once: true });
     }
     return outcome;
   };
@@ -128,15 +132,45 @@ function extraHandlers(handlers: ExtraHandlers): (info: ResourceRequest) => Extr
   };
 }
 
-/** Unknown resources share one series, so that a client cannot make up new ones. */
-function labelsOf({ kinds }: EdgeServices, info: RequestInfo | undefined, remote: Remote | undefined) {
-  const isKnown = ({ group, version, resource }: ResourceRequest) =>
-    remote ? remote.resources.some(({ name }) => name === resource) : kinds.byResource(group, version, resource);
-  if (info?.type !== "resource" || !isKnown(info)) {
-    return { verb: "OTHER", group: "", version: "", resource: "", subresource: "" };
-  }
-  const { verb, group, version, resource, subresource } = info;
-  return { verb: verb.toUpperCase(), group, version, resource, subresource: subresource.slice(0, 32) };
+const countedVerbs: ReadonlySet<string> = new Set(
+  "get list watch create update patch delete deletecollection".split(" "),
+);
+
+/** Finds the series that a request counts in. What is not served shares one, so that clients cannot make up new ones. */
+function requestSeries({ kinds, metrics }: EdgeServices) {
+  const other = metrics.series({ verb: "OTHER", group: "", version: "", resource: "", subresource: "" });
+  const known = new WeakMap<AnyKind, Map<string, RequestSeries>>();
+  const make = ({ verb, group, version, resource, subresource }: ResourceRequest): RequestSeries =>
+    metrics.series({ verb: verb.toUpperCase(), group, version, resource, subresource });
+  return (info: RequestInfo | undefined, remote: Remote | undefined): RequestSeries => {
+    if (info?.type !== "resource") return other;
+    const { verb, subresource } = info;
+    if (remote) {
+      const name = subresource ? `${info.resource}/${subresource}` : info.resource;
+      return countedVerbs.has(verb) && remote.resources.some((row) => row.name === name) ? make(info) : other;
+    }
+    const kind = kinds.byResource(info.group, info.version, info.resource);
+    if (!kind) return other;
+    let series = known.get(kind);
+    if (!series) known.set(kind, (series = new Map()));
+    const key = subresource ? `${verb}/${subresource}` : verb;
+    const found = series.get(key);
+    if (found) return found;
+    if (!countedVerbs.has(verb) || !hasSubresource(kind, subresource)) return other;
+    const made = make(info);
+    series.set(key, made);
+    return made;
+  };
+}
+
+function hasSubresource({ subresources }: AnyKind, name: string): boolean {
+  const { status, scale, special } = subresources ?? {};
+  return (
+    name === "" ||
+    (name === "status" && status === true) ||
+    (name === "scale" && scale !== undefined) ||
+    (special?.includes(name) ?? false)
+  );
 }
 
 function answerObjects(
