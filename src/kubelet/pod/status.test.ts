@@ -114,6 +114,8 @@ const stateOf = (subject: Pod, observed: RuntimePod, more: Partial<StatusFacts> 
 test("waiting reasons", () => {
   assert.equal(stateOf(pod(), emptyRuntimePod).state!.waiting!.reason, "ContainerCreating");
   assert.equal(stateOf(pod(withInit), emptyRuntimePod).state!.waiting!.reason, "PodInitializing");
+  const init = computePodStatus(pod(withInit), emptyRuntimePod, statusFacts()).initContainerStatuses![0]!;
+  assert.equal(init.state!.waiting!.reason, "PodInitializing");
   const waiting = new Map([["app", { reason: "CrashLoopBackOff", message: "back-off" }]]);
   const crashed = stateOf(pod(), runtime(made("app", "exited", { exitCode: 1, restartCount: 3 })), { waiting });
   assert.equal(crashed.state!.waiting!.reason, "CrashLoopBackOff");

@@ -158,7 +158,7 @@ function withoutContainer(
 
 /** ContainerStatus wants no message where there is none. */
 const startingUp = (role: Role, spec: PodSpec) => ({
-  reason: role === "app" && (spec.initContainers?.length ?? 0) > 0 ? "PodInitializing" : "ContainerCreating",
+  reason: role !== "ephemeral" && (spec.initContainers?.length ?? 0) > 0 ? "PodInitializing" : "ContainerCreating",
 });
 
 function stateOf(current: RuntimeContainer, old: ContainerStatus | undefined, facts: StatusFacts): ContainerState {
