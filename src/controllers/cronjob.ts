@@ -8,7 +8,7 @@ import { controllerReference, type NewObject } from "../machinery/object.ts";
 import { controlledBy, ownershipIndexes } from "./common/ownership.ts";
 import { isTerminating } from "./common/pods.ts";
 import { statusUpdate } from "./common/status.ts";
-import { defineController, owns, type Action, type Plan } from "./framework/controller.ts";
+import { defineController, event, owns, type Action, type Plan } from "./framework/controller.ts";
 import { isOver } from "./job/decide.ts";
 
 export interface CronJobObserved {
@@ -148,14 +148,6 @@ function statusOf(cronJob: CronJob, jobs: readonly Job[], active: readonly Job[]
     ...(lastSuccess ? { lastSuccessfulTime: lastSuccess } : {}),
   };
 }
-
-const event = (cronJob: CronJob, eventType: "Normal" | "Warning", reason: string, message: string): Action => ({
-  type: "event",
-  subject: cronJob,
-  eventType,
-  reason,
-  message,
-});
 
 export const cronJob = defineController<CronJobObserved>({
   name: "cronjob-controller",

@@ -8,7 +8,7 @@ import { claim, controlledBy, ownershipIndexes, ownsSelected, type Claim } from 
 import { isAvailable, isFinished, isReady, isTerminating, nextAvailability } from "../common/pods.ts";
 import { findRevision, revisionLabel, truncateHistory } from "../common/revisions.ts";
 import { statusUpdate } from "../common/status.ts";
-import { defineController, maps, owns, type Action, type Plan } from "../framework/controller.ts";
+import { defineController, event, maps, owns, type Action, type Plan } from "../framework/controller.ts";
 import { daemonPod, nodeOf, placement } from "./pods.ts";
 
 export interface DaemonSetObserved {
@@ -131,16 +131,11 @@ function surplus(view: View, running: readonly Pod[]): readonly Pod[] {
   return done ? [...spare, predecessor] : spare;
 }
 
-const ended = ({ set }: View, pod: Pod): Action => {
-  const failed = pod.status?.phase === "Failed";
-  const what = failed ? "failed" : "succeeded";
-  return {
-    type: "event",
-    subject: set,
-    eventType: failed ? "Warning" : "Normal",
-    reason: failed ? "FailedDaemonPod" : "SucceededDaemonPod",
-    message: `Found ${what} daemon pod ${pod.metadata.namespace}/${pod.metadata.name} on node ${pod.spec?.nodeName}, will try to delete it`,
-  };
+const ended = ({ set }: View, { metadata, spec, status }: Pod): Action => {
+  const where = `pod ${metadata.namespace}/${metadata.name} on node ${spec?.nodeName}, will try to delete it`;
+  return status?.phase === "Failed"
+    ? event(set, "Warning", "FailedDaemonPod", `Found failed daemon ${where}`)
+    : event(set, "Normal", "SucceededDaemonPod", `Found succeeded daemon ${where}`);
 };
 
 const desired = ({ places }: View): readonly Place[] => places.filter(({ run }) => run);

@@ -3,7 +3,7 @@
 import type { NodeSelectorTerm, PodSpec, Toleration } from "../../kinds/generated/core.v1.ts";
 import type { DaemonSet, Node, Pod } from "../../kinds/index.ts";
 import type { NewObject } from "../../machinery/object.ts";
-import { matchesNodeAffinity, untolerated } from "../common/node-fit.ts";
+import { podAllowsNode, untolerated } from "../../kinds/core/node-fit.ts";
 import { podFromTemplate } from "../common/pods.ts";
 import { revisionLabel } from "../common/revisions.ts";
 
@@ -35,13 +35,11 @@ function tolerationsOf(spec: PodSpec): Toleration[] {
 /** Whether a daemon should start on the node, and whether one that is there may stay. */
 export function placement(set: DaemonSet, node: Node): { readonly run: boolean; readonly stay: boolean } {
   const spec = set.spec!.template.spec!;
-  const fits = (!spec.nodeName || spec.nodeName === node.metadata.name) && matchesNodeAffinity(spec, node);
+  const fits = (!spec.nodeName || spec.nodeName === node.metadata.name) && podAllowsNode(spec, node);
   if (!fits) return { run: false, stay: false };
-  const against = untolerated(node.spec?.taints ?? [], tolerationsOf(spec));
-  return {
-    run: against.every(({ effect }) => effect === "PreferNoSchedule"),
-    stay: against.every(({ effect }) => effect !== "NoExecute"),
-  };
+  const allows = (...effects: string[]) => !untolerated(tolerationsOf(spec), node.spec?.taints, effects);
+  const stay = allows("NoExecute");
+  return { run: stay && allows("NoSchedule"), stay };
 }
 
 /** The pod of one node; the scheduler puts it there. */

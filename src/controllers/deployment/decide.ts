@@ -4,7 +4,7 @@ import { Deployment, ReplicaSet, type Pod } from "../../kinds/index.ts";
 import type { Claim } from "../common/ownership.ts";
 import { isFinished, isTerminating, soonest } from "../common/pods.ts";
 import { statusUpdate } from "../common/status.ts";
-import type { Action, Plan } from "../framework/controller.ts";
+import { event, type Action, type Plan } from "../framework/controller.ts";
 import {
   currentSetAnnotations,
   desiredReplicasAnnotation,
@@ -144,14 +144,8 @@ function currentSetUpkeep({ deployment, old }: View, current: ReplicaSet): Actio
   const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
   const sameAnnotations = Object.entries(annotations).every(([key, value]) => known[key] === value);
   if (sameAnnotations && (current.spec?.minReadySeconds ?? 0) === minReadySeconds) return [];
-  return [
-    {
-      type: "patch",
-      kind: ReplicaSet,
-      object: current,
-      patch: { metadata: { annotations }, spec: { minReadySeconds } },
-    },
-  ];
+  const patch = { metadata: { annotations }, spec: { minReadySeconds } };
+  return [{ type: "patch", kind: ReplicaSet, object: current, patch }];
 }
 
 function ownRevision(deployment: Deployment, revision: bigint): Action[] {
@@ -197,23 +191,16 @@ function resize({ deployment, all }: View, sizes: Sizes): Action[] {
     const noted = Object.entries(annotations).every(([key, value]) => set.metadata.annotations?.[key] === value);
     const before = replicasOf(set);
     if (size === before && noted) return [];
-    const patch: Action = {
-      type: "patch",
-      kind: ReplicaSet,
-      object: set,
-      patch: { metadata: { annotations }, spec: { replicas: size } },
-    };
-    return size === before ? [patch] : [patch, scalingEvent(deployment, set.metadata.name, before, size)];
+    const patch = { metadata: { annotations }, spec: { replicas: size } };
+    const write: Action = { type: "patch", kind: ReplicaSet, object: set, patch };
+    return size === before ? [write] : [write, scalingEvent(deployment, set.metadata.name, before, size)];
   });
 }
 
-const scalingEvent = (deployment: Deployment, set: string, from: number, to: number): Action => ({
-  type: "event",
-  subject: deployment,
-  eventType: "Normal",
-  reason: "ScalingReplicaSet",
-  message: `Scaled ${to > from ? "up" : "down"} replica set ${set} from ${from} to ${to}`,
-});
+function scalingEvent(deployment: Deployment, set: string, from: number, to: number): Action {
+  const message = `Scaled ${to > from ? "up" : "down"} replica set ${set} from ${from} to ${to}`;
+  return event(deployment, "Normal", "ScalingReplicaSet", message);
+}
 
 /** Deletes the oldest empty sets beyond the history limit. */
 function cleanup({ deployment, old }: View): Action[] {

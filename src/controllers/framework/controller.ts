@@ -63,6 +63,22 @@ export interface Plan {
 
 export const nothing: Plan = { actions: [] };
 
+export const event = (
+  subject: EventSubject,
+  eventType: "Normal" | "Warning",
+  reason: string,
+  message: string,
+): Action => ({ type: "event", subject, eventType, reason, message });
+
+/** Changes some fields of the status. */
+export const patchStatus = (kind: AnyKind, object: KubeObject, status: object): Action => ({
+  type: "patch",
+  kind,
+  object,
+  patch: { status },
+  subresource: "status",
+});
+
 /** An object of `kind` wakes up the keys that `keys` names, for its old and its new state. */
 export interface Watch {
   readonly kind: AnyKind;

@@ -6,7 +6,7 @@ import { formatTime, parseTime } from "../../machinery/clock.ts";
 import type { Claim } from "../common/ownership.ts";
 import { isFinished, isReady, isTerminating, soonest } from "../common/pods.ts";
 import { findCondition, statusUpdate } from "../common/status.ts";
-import type { Action, Plan } from "../framework/controller.ts";
+import { event, type Action, type Plan } from "../framework/controller.ts";
 import { indexOf, formatIndexes, parseIndexes } from "./indexes.ts";
 import { exceedsRestarts, matchFailurePolicy, matchSuccessPolicy, untilDeadline, untilRetry } from "./policy.ts";
 import { creation, deletion, failuresOf, isIndexed, isTracked, untrack } from "./pods.ts";
@@ -175,11 +175,8 @@ function judge(view: View): Verdict | undefined {
   }
   const failedIndexes = counts.failedIndexes.size;
   if (spec?.maxFailedIndexes !== undefined && failedIndexes > spec.maxFailedIndexes) {
-    return [
-      "FailureTarget",
-      "MaxFailedIndexesExceeded",
-      "Job has exceeded the specified maximal number of failed indexes",
-    ];
+    const text = "Job has exceeded the specified maximal number of failed indexes";
+    return ["FailureTarget", "MaxFailedIndexesExceeded", text];
   }
   return judgeCompletion(view);
 }
@@ -279,14 +276,8 @@ function nextStatus(view: View, verdict: Verdict | undefined, changing: boolean)
     const at = conditions.findIndex((condition) => condition.type === type);
     if (at >= 0 && isTrue(conditions[at]) === on) return;
     const time = formatTime(now);
-    const condition = {
-      type,
-      status: on ? "True" : "False",
-      reason,
-      message,
-      lastProbeTime: time,
-      lastTransitionTime: time,
-    };
+    const times = { lastProbeTime: time, lastTransitionTime: time };
+    const condition = { type, status: on ? "True" : "False", reason, message, ...times };
     if (at >= 0) conditions[at] = condition;
     else conditions.push(condition);
   };
@@ -323,15 +314,8 @@ function announcements(job: Job, status: JobStatus): Action[] {
     const row = texts[condition.type];
     if (!row || known?.status === condition.status) return [];
     const resumed = condition.type === "Suspended" && !isTrue(condition);
+    if (resumed) return [event(job, "Normal", "Resumed", "Job resumed")];
     const [eventType, reason = condition.reason!, message = condition.message!] = row;
-    return [
-      {
-        type: "event",
-        subject: job,
-        eventType,
-        reason: resumed ? "Resumed" : reason,
-        message: resumed ? "Job resumed" : message,
-      },
-    ];
+    return [event(job, eventType, reason, message)];
   });
 }

@@ -4,15 +4,23 @@ import type { Taint, Toleration } from "../../kinds/generated/core.v1.ts";
 import { Node, Pod } from "../../kinds/index.ts";
 import { formatTime, parseTime } from "../../machinery/clock.ts";
 import { keyOf } from "../../machinery/object.ts";
-import { tolerates, untolerated } from "../common/node-fit.ts";
-import { defineController, maps, nothing, type Action, type Plan } from "../framework/controller.ts";
+import { tolerates, untolerated } from "../../kinds/core/node-fit.ts";
+import {
+  defineController,
+  event,
+  maps,
+  nothing,
+  patchStatus,
+  type Action,
+  type Plan,
+} from "../framework/controller.ts";
 import { evictingTaints } from "./health.ts";
 import { podsByNode } from "./lifecycle.ts";
 
 /** When a pod that tolerates the taints has to go: 0 at once, Infinity never. */
 export function toleratedUntil(taints: readonly Taint[], tolerations: readonly Toleration[], now: number): number {
   if (taints.length === 0) return Infinity;
-  if (untolerated(taints, tolerations).length > 0) return 0;
+  if (untolerated(tolerations, taints, ["NoExecute"])) return 0;
   const added = taints.map(({ timeAdded }) => parseTime(timeAdded)).filter((at) => !Number.isNaN(at));
   const start = added.length > 0 ? Math.min(...added) : now;
   const used = tolerations.filter((toleration) => taints.some((taint) => tolerates(toleration, taint)));
@@ -27,13 +35,7 @@ export function decideEviction({ pod, taints }: { pod: Pod; taints: readonly Tai
   return {
     actions: [
       disruption(pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", now),
-      {
-        type: "event",
-        subject: pod,
-        eventType: "Normal",
-        reason: "TaintManagerEviction",
-        message: `Marking for deletion Pod ${namespace}/${name}`,
-      },
+      event(pod, "Normal", "TaintManagerEviction", `Marking for deletion Pod ${namespace}/${name}`),
       { type: "delete", kind: Pod, object: pod },
     ],
   };
@@ -43,8 +45,7 @@ export function decideEviction({ pod, taints }: { pod: Pod; taints: readonly Tai
 export function disruption(pod: Pod, reason: string, message: string, now: number, phase?: string): Action {
   const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== "DisruptionTarget");
   const condition = { type: "DisruptionTarget", status: "True", reason, message, lastTransitionTime: formatTime(now) };
-  const status = { conditions: [...others, condition], ...(phase ? { phase } : {}) };
-  return { type: "patch", kind: Pod, object: pod, patch: { status }, subresource: "status" };
+  return patchStatus(Pod, pod, { conditions: [...others, condition], ...(phase ? { phase } : {}) });
 }
 
 export const taintEviction = defineController<{ pod: Pod; taints: readonly Taint[] }>({

@@ -5,7 +5,15 @@ import { Lease, Node, Pod } from "../../kinds/index.ts";
 import { formatTime, parseTime } from "../../machinery/clock.ts";
 import { semanticEqual } from "../../machinery/equal.ts";
 import { podCondition } from "../common/pods.ts";
-import { defineController, type Action, type Controller, type Index, type Plan } from "../framework/controller.ts";
+import {
+  defineController,
+  event,
+  patchStatus,
+  type Action,
+  type Controller,
+  type Index,
+  type Plan,
+} from "../framework/controller.ts";
 import { conditionOf } from "./health.ts";
 
 export interface NodeObserved {
@@ -98,10 +106,7 @@ export function decideNode(observed: NodeObserved, now: number): Plan {
   const ready = conditionOf(node, "Ready");
   const fallsSilent = left <= 0 && ready?.status !== "Unknown";
   const conditions = fallsSilent ? silentConditions(node, now) : node.status?.conditions;
-  if (fallsSilent) {
-    const patch = { status: { conditions } };
-    actions.push({ type: "patch", kind: Node, object: node, patch, subresource: "status" });
-  }
+  if (fallsSilent) actions.push(patchStatus(Node, node, { conditions }));
   const judged: Node = conditions ? { ...node, status: { ...node.status, conditions } } : node;
   const taints = taintsOf(judged, now);
   if (!semanticEqual(taints, node.spec?.taints)) {
@@ -118,21 +123,15 @@ export function decideNode(observed: NodeObserved, now: number): Plan {
 function unreadyPods(node: Node, pods: readonly Pod[], now: number): Action[] {
   const affected = pods.filter((pod) => podCondition(pod, "Ready")?.status === "True");
   if (affected.length === 0) return [];
-  const event: Action = {
-    type: "event",
-    subject: node,
-    eventType: "Normal",
-    reason: "NodeNotReady",
-    message: `Node ${node.metadata.name} status is now: NodeNotReady`,
-  };
   const lastTransitionTime = formatTime(now);
   const writes = affected.map((pod): Action => {
     const conditions = pod.status!.conditions!.map((condition) =>
       condition.type === "Ready" ? { ...condition, status: "False", lastTransitionTime } : condition,
     );
-    return { type: "patch", kind: Pod, object: pod, patch: { status: { conditions } }, subresource: "status" };
+    return patchStatus(Pod, pod, { conditions });
   });
-  return [event, ...writes];
+  const message = `Node ${node.metadata.name} status is now: NodeNotReady`;
+  return [event(node, "Normal", "NodeNotReady", message), ...writes];
 }
 
 export const podsByNode: Index = {

@@ -7,7 +7,7 @@ import type { Claim } from "../common/ownership.ts";
 import { isAvailable, isFinished, isReady, isTerminating, nextAvailability } from "../common/pods.ts";
 import { findRevision, revisionLabel, truncateHistory } from "../common/revisions.ts";
 import { statusUpdate } from "../common/status.ts";
-import type { Action, Plan } from "../framework/controller.ts";
+import { event, type Action, type Plan } from "../framework/controller.ts";
 import {
   claimOwnerPatches,
   firstOrdinal,
@@ -202,14 +202,6 @@ const recreating = (set: StatefulSet, pod: Pod): Action => {
     `StatefulSet ${namespace}/${name} is recreating ${what} Pod ${pod.metadata.name}`,
   );
 };
-
-const event = (set: StatefulSet, eventType: "Normal" | "Warning", reason: string, message: string): Action => ({
-  type: "event",
-  subject: set,
-  eventType,
-  reason,
-  message,
-});
 
 function nextStatus(view: View): StatefulSetStatus {
   const { set, now, update, current, pods } = view;

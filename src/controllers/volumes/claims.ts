@@ -1,9 +1,20 @@
 // Binds claims to volumes, and makes local volumes for claims that ask for them.
 // Follows kubernetes v1.36 pkg/controller/volume/persistentvolume/pv_controller.go (syncClaim, bind, provisionClaim).
 import { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from "../../kinds/index.ts";
+import { keyOf } from "../../machinery/object.ts";
 import { compareQuantities } from "../../machinery/quantity.ts";
 import { isReady } from "../nodes/health.ts";
-import { defineController, maps, nothing, type Action, type Controller, type Plan } from "../framework/controller.ts";
+import {
+  defineController,
+  event,
+  maps,
+  nothing,
+  patchStatus,
+  type Action,
+  type Caches,
+  type Controller,
+  type Plan,
+} from "../framework/controller.ts";
 import { bestVolume, isClaimOf, isReservedFor, mismatch } from "./match.ts";
 import { localProvisioner, localVolume, provisionedBy, refusal, volumeName } from "./provision.ts";
 
@@ -31,27 +42,13 @@ export interface ClaimObserved {
   readonly storageDir: string;
 }
 
-const event = (claim: PersistentVolumeClaim, type: "Normal" | "Warning", reason: string, message: string): Action => ({
-  type: "event",
-  subject: claim,
-  eventType: type,
-  reason,
-  message,
-});
-
 function decideClaim(observed: ClaimObserved): Plan {
   const { claim, named } = observed;
   if (claim.metadata.deletionTimestamp) return nothing;
   const bound = claim.metadata.annotations?.[bindCompleted] !== undefined;
   if (bound && (!named || !isReservedFor(named, claim))) {
-    return {
-      actions: phase(
-        claim,
-        "Lost",
-        "ClaimLost",
-        "Bound claim has lost its PersistentVolume. Any data on the volume is lost!",
-      ),
-    };
+    const message = "Bound claim has lost its PersistentVolume. Any data on the volume is lost!";
+    return { actions: phase(claim, "Lost", "ClaimLost", message) };
   }
   if (bound) return { actions: [...bind(claim, named!), ...expand(observed, named!)] };
   if (!claim.spec?.volumeName) return { actions: unbound(observed) };
@@ -127,8 +124,7 @@ const pending = (claim: PersistentVolumeClaim): Action[] => phase(claim, "Pendin
 
 function phase(claim: PersistentVolumeClaim, wanted: string, reason?: string, message?: string): Action[] {
   if (claim.status?.phase === wanted) return [];
-  const patch = { status: { phase: wanted } };
-  const write: Action = { type: "patch", kind: PersistentVolumeClaim, object: claim, patch, subresource: "status" };
+  const write = patchStatus(PersistentVolumeClaim, claim, { phase: wanted });
   return reason ? [write, event(claim, "Warning", reason, message!)] : [write];
 }
 
@@ -152,13 +148,7 @@ function bind(claim: PersistentVolumeClaim, volume: PersistentVolume): Action[] 
   }
   if (claim.status?.phase !== "Bound") {
     const status = { phase: "Bound", accessModes: volume.spec?.accessModes, capacity: volume.spec?.capacity };
-    actions.push({
-      type: "patch",
-      kind: PersistentVolumeClaim,
-      object: claim,
-      patch: { status },
-      subresource: "status",
-    });
+    actions.push(patchStatus(PersistentVolumeClaim, claim, status));
   }
   return actions;
 }
@@ -174,8 +164,7 @@ function expand({ claim, storageClass }: ClaimObserved, volume: PersistentVolume
     actions.push({ type: "patch", kind: PersistentVolume, object: volume, patch: { spec: { capacity } } });
   }
   if (compareQuantities(claim.status.capacity?.storage ?? "0", request) < 0) {
-    const patch = { status: { capacity } };
-    actions.push({ type: "patch", kind: PersistentVolumeClaim, object: claim, patch, subresource: "status" });
+    actions.push(patchStatus(PersistentVolumeClaim, claim, { capacity }));
   }
   return actions;
 }
@@ -190,8 +179,14 @@ const newestDefault = (classes: readonly StorageClass[]): StorageClass | undefin
     .filter(({ metadata }) => metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true")
     .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0];
 
-const keyOfClaim = (reference: { namespace?: string; name?: string } | undefined): string[] =>
-  reference ? [`${reference.namespace}/${reference.name}`] : [];
+type Test = (claim: PersistentVolumeClaim) => boolean;
+
+const unboundClaims = (caches: Caches, isMeant: Test = () => true): string[] =>
+  caches
+    .of(PersistentVolumeClaim)
+    .list()
+    .filter((claim) => claim.status?.phase !== "Bound" && isMeant(claim))
+    .map(keyOf);
 
 export const persistentVolumeClaims = (storageDir: string): Controller =>
   defineController<ClaimObserved>({
@@ -199,31 +194,15 @@ export const persistentVolumeClaims = (storageDir: string): Controller =>
     primary: PersistentVolumeClaim,
     watches: [
       maps(PersistentVolume, ({ metadata, spec, status }, caches) => {
-        if (spec?.claimRef) return keyOfClaim(spec.claimRef);
+        if (spec?.claimRef) return [`${spec.claimRef.namespace}/${spec.claimRef.name}`];
         // A free volume may be what a claim waits for.
         if (status?.phase !== "Available" && !metadata.deletionTimestamp) return [];
-        const claims = caches.of(PersistentVolumeClaim).list();
-        return claims
-          .filter((claim) => claim.status?.phase !== "Bound")
-          .flatMap(({ metadata: own }) => keyOfClaim(own));
+        return unboundClaims(caches);
       }),
-      maps(StorageClass, ({ metadata }, caches) =>
-        caches
-          .of(PersistentVolumeClaim)
-          .list()
-          .filter(
-            ({ spec, status }) =>
-              (spec?.storageClassName ?? metadata.name) === metadata.name && status?.phase !== "Bound",
-          )
-          .flatMap((claim) => keyOfClaim(claim.metadata)),
+      maps(StorageClass, ({ metadata: { name } }, caches) =>
+        unboundClaims(caches, ({ spec }) => (spec?.storageClassName ?? name) === name),
       ),
-      maps(Node, (_node, caches) =>
-        caches
-          .of(PersistentVolumeClaim)
-          .list()
-          .filter(({ status }) => status?.phase === "Pending")
-          .flatMap((claim) => keyOfClaim(claim.metadata)),
-      ),
+      maps(Node, (_node, caches) => unboundClaims(caches, ({ status }) => status?.phase === "Pending")),
     ],
     observe(key, caches) {
       const claim = caches.of(PersistentVolumeClaim).get(key);

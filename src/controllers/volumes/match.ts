@@ -3,7 +3,7 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "../../kinds/index.ts";
 import { compareQuantities } from "../../machinery/quantity.ts";
 import { matchesLabels } from "../../machinery/selector.ts";
-import { matchesTerm } from "../common/node-fit.ts";
+import { selectorMatchesNode } from "../../kinds/core/node-fit.ts";
 
 export const isClaimOf = (volume: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean => {
   const reference = volume.spec?.claimRef;
@@ -28,7 +28,7 @@ export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim)
 
 function reaches(volume: PersistentVolume, node: Node): boolean {
   const required = volume.spec?.nodeAffinity?.required;
-  return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node));
+  return !required || selectorMatchesNode(required.nodeSelectorTerms, node);
 }
 
 /** The smallest free volume that suits the claim (and can be used on the node, if one is chosen). */

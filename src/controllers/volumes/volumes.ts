@@ -1,7 +1,15 @@
 // The life of volumes: free, bound, released; and what becomes of their data.
 // Follows kubernetes v1.36 pkg/controller/volume/persistentvolume/pv_controller.go (syncVolume, reclaimVolume).
 import { PersistentVolume, PersistentVolumeClaim } from "../../kinds/index.ts";
-import { defineController, maps, nothing, type Action, type Controller, type Plan } from "../framework/controller.ts";
+import {
+  defineController,
+  maps,
+  nothing,
+  patchStatus,
+  type Action,
+  type Controller,
+  type Plan,
+} from "../framework/controller.ts";
 import { boundByController } from "./claims.ts";
 import { localProvisioner, provisionedBy } from "./provision.ts";
 
@@ -16,8 +24,7 @@ export interface VolumeObserved {
 function phase(volume: PersistentVolume, wanted: string, message?: string): Action[] {
   const { status } = volume;
   if (status?.phase === wanted && status.message === message) return [];
-  const patch = { status: { phase: wanted, message: message ?? null } };
-  return [{ type: "patch", kind: PersistentVolume, object: volume, patch, subresource: "status" }];
+  return [patchStatus(PersistentVolume, volume, { phase: wanted, message: message ?? null })];
 }
 
 function decideVolume({ volume, claim, removeData }: VolumeObserved): Plan {

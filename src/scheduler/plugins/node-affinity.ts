@@ -1,12 +1,14 @@
 // nodeSelector and node affinity. Follows kubernetes v1.36 pkg/scheduler/framework/plugins/nodeaffinity.
 import { deepEqual } from "../../machinery/equal.ts";
-import { podAllowsNode, termMatches } from "../node-selector.ts";
+import { podAllowsNode, termMatches } from "../../kinds/core/node-fit.ts";
 import { nodeGained, normalizeByMaximum, rejectForGood, type Plugin } from "../plugin.ts";
 
 export const nodeAffinity: Plugin = {
   name: "NodeAffinity",
   filter({ pod }, { node }) {
-    return podAllowsNode(pod, node) ? undefined : rejectForGood("node(s) didn't match Pod's node affinity/selector");
+    return podAllowsNode(pod.spec, node)
+      ? undefined
+      : rejectForGood("node(s) didn't match Pod's node affinity/selector");
   },
   indifferent: ({ pod }) => !pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution?.length,
   score({ pod }, { node }) {

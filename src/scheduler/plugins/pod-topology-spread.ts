@@ -5,10 +5,9 @@ import { deepEqual } from "../../machinery/equal.ts";
 import { controllerOf } from "../../machinery/object.ts";
 import { matchesLabels } from "../../machinery/selector.ts";
 import type { ClusterView, NodeState } from "../cluster-state.ts";
-import { podAllowsNode } from "../node-selector.ts";
+import { podAllowsNode, untolerated } from "../../kinds/core/node-fit.ts";
 import { type PodInfo, withKeys } from "../pod-info.ts";
 import { nodeGained, reject, rejectForGood, type Plugin } from "../plugin.ts";
-import { untolerated } from "../taints.ts";
 
 interface Constraint {
   readonly topologyKey: string;
@@ -52,8 +51,9 @@ function constraintOf(pod: Pod, declared: TopologySpreadConstraint): Constraint 
       return selected;
     },
     counts: ({ node }) =>
-      (nodeAffinityPolicy === "Ignore" || podAllowsNode(pod, node)) &&
-      (nodeTaintsPolicy !== "Honor" || !untolerated(pod, node.spec?.taints, ["NoSchedule", "NoExecute"])),
+      (nodeAffinityPolicy === "Ignore" || podAllowsNode(pod.spec, node)) &&
+      (nodeTaintsPolicy !== "Honor" ||
+        !untolerated(pod.spec?.tolerations, node.spec?.taints, ["NoSchedule", "NoExecute"])),
   };
 }
 
@@ -66,7 +66,7 @@ function defaultConstraints(pod: Pod): Constraint[] {
     minDomains: 1,
     selectsItself: true,
     selectedOn,
-    counts: ({ node }: NodeState) => podAllowsNode(pod, node),
+    counts: ({ node }: NodeState) => podAllowsNode(pod.spec, node),
   };
   return [
     { ...common, topologyKey: "kubernetes.io/hostname", maxSkew: 3 },

@@ -1,12 +1,12 @@
 // Taints of nodes. Follows kubernetes v1.36 pkg/scheduler/framework/plugins/tainttoleration.
 import { deepEqual } from "../../machinery/equal.ts";
 import { nodeGained, normalizeByMaximum, rejectForGood, type Plugin } from "../plugin.ts";
-import { tolerates, untolerated } from "../taints.ts";
+import { tolerates, untolerated } from "../../kinds/core/node-fit.ts";
 
 export const taintToleration: Plugin = {
   name: "TaintToleration",
   filter({ pod }, { node }) {
-    const taint = untolerated(pod, node.spec?.taints, ["NoSchedule", "NoExecute"]);
+    const taint = untolerated(pod.spec?.tolerations, node.spec?.taints, ["NoSchedule", "NoExecute"]);
     return taint && rejectForGood(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`);
   },
   score({ pod }, { node }) {

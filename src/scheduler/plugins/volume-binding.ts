@@ -5,7 +5,7 @@ import type { StorageClass } from "../../kinds/generated/storage.v1.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { quantityToNumber } from "../../machinery/quantity.ts";
 import { matchesLabels } from "../../machinery/selector.ts";
-import { selectorMatchesNode } from "../node-selector.ts";
+import { selectorMatchesNode } from "../../kinds/core/node-fit.ts";
 import { podInfo } from "../pod-info.ts";
 import { nodeGained, reject, type Rejection, rejectForGood, Unschedulable, type Plugin } from "../plugin.ts";
 
