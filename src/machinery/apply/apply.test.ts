@@ -84,7 +84,7 @@ class Model {
 
   #write(next: Content, changed: readonly string[]): void {
     for (const paths of this.owned.values()) {
-      for (const path of [...paths]) if (changed.includes(path) || !next.has(path)) paths.delete(path);
+      for (const path of paths) if (changed.includes(path) || !next.has(path)) paths.delete(path);
     }
     this.content = next;
   }

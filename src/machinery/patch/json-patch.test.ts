@@ -128,3 +128,88 @@ test("merge patches agree with a plain reference on any documents", () => {
     }),
   );
 });
+
+type Operation = { op: string; path: string; from?: string; value?: unknown };
+
+/** The textbook form of RFC 6902, on a copy: throws where an operation does not apply. */
+function executed(document: unknown, operations: readonly Operation[]): unknown {
+  const root = { document: structuredClone(document) };
+  const place = (pointer: string, mustExist: boolean) => {
+    const tokens = ["document", ...pointer.split("/").slice(1)];
+    let node: any = root;
+    for (const token of tokens.slice(0, -1)) {
+      if (typeof node !== "object" || node === null || !Object.hasOwn(node, token)) throw new Error(pointer);
+      node = node[token];
+    }
+    const last = tokens.at(-1)!;
+    if (typeof node !== "object" || node === null) throw new Error(pointer);
+    if (Array.isArray(node)) {
+      const index = last === "-" ? node.length : Number(last);
+      if (Number.isNaN(index) || index > node.length - (mustExist ? 1 : 0)) throw new Error(pointer);
+      return { node, key: index };
+    }
+    if (mustExist && !Object.hasOwn(node, last)) throw new Error(pointer);
+    return { node, key: last };
+  };
+  const get = (pointer: string) => {
+    const { node, key } = place(pointer, true);
+    return structuredClone(node[key]);
+  };
+  const add = (pointer: string, value: unknown) => {
+    const { node, key } = place(pointer, false);
+    if (Array.isArray(node)) node.splice(key as number, 0, structuredClone(value));
+    else node[key] = structuredClone(value);
+  };
+  const remove = (pointer: string) => {
+    const { node, key } = place(pointer, true);
+    if (Array.isArray(node)) node.splice(key as number, 1);
+    else delete node[key];
+  };
+  for (const { op, path, from = "", value } of operations) {
+    if (op === "add") add(path, value);
+    else if (op === "remove") remove(path);
+    else if (op === "copy") add(path, get(from));
+    else if (op === "replace") {
+      const { node, key } = place(path, true);
+      node[key] = structuredClone(value);
+    } else {
+      if (path.startsWith(`${from}/`)) throw new Error("into itself");
+      const moved = get(from);
+      remove(from);
+      add(path, moved);
+    }
+  }
+  return root.document;
+}
+
+test("JSON patches agree with a plain reference, also on what does not apply", () => {
+  const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 3, withCrossShrink: true },
+      fc.constantFrom<unknown>(1, "x", null),
+      fc.array(tie("tree"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom("a", "b"), tie("tree"), { noNullPrototype: true }),
+    ),
+  }));
+  const pointer = fc.array(fc.constantFrom("a", "b", "0", "1", "-"), { minLength: 1, maxLength: 3 });
+  const path = pointer.map((tokens) => tokens.map((token) => `/${token}`).join(""));
+  const op = fc.constantFrom("add", "remove", "replace", "move", "copy");
+  const operation: fc.Arbitrary<Operation> = fc.record({ op, path, from: path, value: tree });
+  const document = fc.dictionary(fc.constantFrom("a", "b"), tree, { noNullPrototype: true });
+  fc.assert(
+    fc.property(document, fc.array(operation, { minLength: 1, maxLength: 3 }), (before, operations) => {
+      const attempt = (run: () => unknown) => {
+        try {
+          return { after: run() };
+        } catch {
+          return "it does not apply";
+        }
+      };
+      assert.deepEqual(
+        attempt(() => applyJsonPatch(before, operations)),
+        attempt(() => executed(before, operations)),
+      );
+    }),
+    { numRuns: 3000 },
+  );
+});
