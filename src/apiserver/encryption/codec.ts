@@ -31,6 +31,9 @@ export function prefixOf(bytes: Uint8Array): string | undefined {
   return head.startsWith(encryptedPrefix) ? /^k8s:enc:[^:]*:[^:]*:[^:]*:/.exec(head)?.[0] : undefined;
 }
 
+/** Stored in plain text: all values are JSON objects. */
+const isPlain = (bytes: Uint8Array): boolean => bytes[0] === 0x7b;
+
 const startsWith = (bytes: Uint8Array, prefix: string): boolean =>
   Buffer.from(prefix).equals(bytes.subarray(0, Buffer.byteLength(prefix)));
 
@@ -66,9 +69,9 @@ export class EncryptionCodec implements Codec {
 
   decode(key: StoreKey, bytes: Uint8Array): Uint8Array {
     const provider = this.#reader(key, bytes);
-    const sealed = sealedIn(provider, bytes);
-    if (!this.sawStale) this.sawStale = this.#isStale(key, provider, sealed);
+    if (!this.sawStale) this.sawStale = this.#isStale(key, provider, bytes);
     if (!provider.prefix) return bytes;
+    const sealed = sealedIn(provider, bytes);
     let plain: Uint8Array;
     try {
       plain = provider.open(sealed, contextOf(key));
@@ -76,11 +79,12 @@ export class EncryptionCodec implements Codec {
       throw new Error(`it is no genuine value of ${provider.prefix} in ${this.#rules.source}`, { cause });
     }
     // What has no tag shows a wrong key only by being nonsense.
-    if (plain[0] !== 0x7b) throw new Error(`it is no genuine value of ${provider.prefix} in ${this.#rules.source}`);
+    if (!isPlain(plain)) throw new Error(`it is no genuine value of ${provider.prefix} in ${this.#rules.source}`);
     return plain;
   }
 
   prepare(key: StoreKey, bytes: Uint8Array): Promise<void> | undefined {
+    if (isPlain(bytes)) return undefined;
     const provider = this.#reader(key, bytes);
     return provider.prepare?.(sealedIn(provider, bytes));
   }
@@ -92,21 +96,21 @@ export class EncryptionCodec implements Codec {
   /** The value as `encode` would make it now; undefined when it is like that already. */
   async renewed(key: StoreKey, bytes: Uint8Array): Promise<Uint8Array | undefined> {
     const provider = this.#reader(key, bytes);
-    if (!this.#isStale(key, provider, sealedIn(provider, bytes))) return undefined;
+    if (!this.#isStale(key, provider, bytes)) return undefined;
     await this.prepare(key, bytes);
     return this.encode(key, this.decode(key, bytes));
   }
 
-  #isStale(key: StoreKey, provider: Provider, sealed: Uint8Array): boolean {
-    return this.#providersOf(key)[0] !== provider || provider.isStale?.(sealed) === true;
+  #isStale(key: StoreKey, provider: Provider, bytes: Uint8Array): boolean {
+    return this.#providersOf(key)[0] !== provider || provider.isStale?.(sealedIn(provider, bytes)) === true;
   }
 
   #reader(key: StoreKey, bytes: Uint8Array): Provider {
     const providers = this.#providersOf(key);
-    const isPlain = bytes[0] === 0x7b;
-    if (isPlain && providers[0] === identity) return identity;
+    const plain = isPlain(bytes);
+    if (plain && providers[0] === identity) return identity;
     const { source, readers } = this.#rules;
-    const fits = ({ prefix }: Provider) => (isPlain ? !prefix : prefix && startsWith(bytes, prefix));
+    const fits = ({ prefix }: Provider) => (plain ? !prefix : prefix && startsWith(bytes, prefix));
     const known = [providers, this.#formerly, readers].flat().find(fits);
     if (known) return known;
     const prefix = prefixOf(bytes);
