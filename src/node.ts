@@ -76,7 +76,7 @@ export async function startNode(client: Client, options: NodeOptions): Promise<R
   const { settings, dataDir, clock, log, onProgress } = options;
   const stop = new AbortController();
   const shared = { clock, signal: stop.signal };
-  const { dns: dnsAddress } = wellKnownAddresses(settings);
+  const { dns: dnsAddress, gateway } = wellKnownAddresses(settings);
   ensurePrivateDirectory(join(dataDir, "volumes"));
   const component = (name: string) => ({ ...shared, client: client.as(name), log: log.child({ component: name }) });
 
@@ -90,6 +90,7 @@ export async function startNode(client: Client, options: NodeOptions): Promise<R
     bridge: settings.bridge,
     bridgeNetfilter: options.network.bridgeNetfilter,
     localServiceAddresses: [dnsAddress],
+    listeners: ["127.0.0.1", gateway].map((address) => `${address} . ${settings.apiPort}`),
   }).then((started) => (onProgress("Services: nftables rules are in place"), started));
   const dns = startDns({
     ...component("dns"),

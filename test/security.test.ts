@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildExampleImages } from "../scripts/images.ts";
 import { wellKnownAddresses } from "../src/cluster.ts";
-import { Event } from "../src/kinds/index.ts";
+import { Event, Service } from "../src/kinds/index.ts";
 import { runningPid } from "../src/host/child.ts";
 import { run, runOrThrow } from "../src/host/run.ts";
 import { importImage } from "../src/kubelet/images/import.ts";
@@ -303,6 +303,34 @@ describe("a client", () => {
       assert.equal(code, 1);
       assert.match(stderr, /may not be in the (loopback|link-local) range/);
     }
+  });
+
+  test("cannot take traffic of the API, DNS or other Services with a host port or an external address", async () => {
+    const { gateway, dns, kubernetes } = wellKnownAddresses(cluster.settings);
+    const { apiPort } = cluster.settings;
+    const ports = [{ containerPort: 9, hostPort: apiPort }];
+    await work.pod("thief", { containers: [lives("true", { ports })] }, { labels: { app: "thief" } });
+    await work.until("thief", isReady);
+    const rows = [apiPort, 443, 53].flatMap((port) => ["TCP", "UDP"].map((protocol) => ({ port, protocol })));
+    await work.create(Service, "a-thief", {
+      spec: {
+        selector: { app: "thief" },
+        externalIPs: [gateway, dns, kubernetes],
+        ports: rows.map(({ port, protocol }) => ({ name: `${protocol.toLowerCase()}-${port}`, port, protocol })),
+      },
+    });
+    const table = cluster.settings.nftTable;
+    const listing = async () => (await runOrThrow("nft", ["list", "table", "ip", table])).stdout;
+    await eventually("the rules of the thief are in force", async () => /a-thief/.test(await listing()));
+    assert.equal((await ask("/livez")).status, 200);
+    const program = `process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+      (async () => {
+        for (const url of ["https://${gateway}:${apiPort}", "https://${kubernetes}", "https://kubernetes.default.svc"])
+          console.log((await fetch(url + "/livez")).status);
+      })();`;
+    const text = await work.outputOf("honest", { containers: [node(program)] });
+    assert.deepEqual(text.match(/^\d+$/gm), ["200", "200", "200"]);
+    await work.kubectl("delete", "service/a-thief", "pod/thief");
   });
 
   test("a browser cannot be made to write: bodies of forms are refused", async () => {

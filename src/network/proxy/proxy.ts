@@ -94,8 +94,8 @@ export async function startServiceProxy(options: ServiceProxyOptions): Promise<S
 const tableOptions = (options: ServiceProxyOptions): TableOptions => {
   if (!/^[a-zA-Z][a-zA-Z0-9_-]*$/.test(options.table))
     throw new Error(`${JSON.stringify(options.table)} is no table name`);
-  const { table, bridge, podCidr, serviceCidr, clusterCidr = podCidr, bridgeNetfilter = true } = options;
-  return { table, bridge, podCidr, serviceCidr, clusterCidr, bridgeNetfilter };
+  const { table, bridge, podCidr, serviceCidr, clusterCidr = podCidr, bridgeNetfilter = true, listeners } = options;
+  return { table, bridge, podCidr, serviceCidr, clusterCidr, bridgeNetfilter, ...(listeners ? { listeners } : {}) };
 };
 
 const sliceOwner = (slice: EndpointSlice) =>

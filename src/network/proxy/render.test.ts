@@ -10,7 +10,13 @@ import { emptyFragment } from "./fragment.ts";
 import { renderPod, renderService } from "./render.ts";
 import { Ruleset } from "./ruleset.ts";
 
-const context = { nodeName: "n1", podCidr: "10.244.0.0/24", localServiceAddresses: ["10.96.0.10"] };
+const context = {
+  nodeName: "n1",
+  podCidr: "10.244.0.0/24",
+  clusterCidr: "10.244.0.0/16",
+  serviceCidr: "10.96.0.0/16",
+  localServiceAddresses: ["10.96.0.10"],
+};
 const options = {
   table: "knarr-golden",
   bridge: "knarr0",
@@ -18,6 +24,7 @@ const options = {
   clusterCidr: "10.244.0.0/16",
   serviceCidr: "10.96.0.0/16",
   bridgeNetfilter: true,
+  listeners: ["127.0.0.1 . 6443", "10.244.0.1 . 6443"],
 };
 
 function service(name: string, spec: Partial<NonNullable<Service["spec"]>>, status: object = {}): Service {
@@ -236,4 +243,14 @@ test("where bridged answers escape NAT, clients of the same bridge are masquerad
   const rule = "ip saddr 10.244.0.0/24 ip daddr 10.244.0.0/24 ct status dnat masquerade";
   assert.equal(new Ruleset({ ...options, bridgeNetfilter: false }).full().includes(rule), true);
   assert.equal(new Ruleset(options).full().includes(rule), false);
+});
+
+test("a Service takes no address of a pod or another Service from outside, with endpoints or without", () => {
+  const status = { loadBalancer: { ingress: [{ ip: "10.244.0.1" }, { ip: "192.0.2.9" }] } };
+  const spec = { type: "LoadBalancer", externalIPs: ["10.96.0.10", "10.244.7.7", "192.0.2.8"] };
+  for (const endpoints of [["10.244.0.5"], []]) {
+    const { elements } = show("thief", spec, endpoints, status);
+    const addresses = elements.flatMap((text) => /-ips (\S+) /.exec(text)?.[1] ?? []).toSorted();
+    assert.deepEqual(addresses, [...(endpoints.length > 0 ? ["10.96.0.20"] : []), "192.0.2.8", "192.0.2.9"]);
+  }
 });

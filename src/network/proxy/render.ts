@@ -9,6 +9,11 @@ import { emptyFragment, type Fragment, FragmentBuilder } from "./fragment.ts";
 export interface RenderContext extends Place {
   /** Range of this node's pods. */
   readonly podCidr: string;
+  /** Range of all nodes' pods; `podCidr` when there is one node. */
+  readonly clusterCidr?: string;
+  readonly serviceCidr: string;
+  /** Addresses that Services of type LoadBalancer get. */
+  readonly nodeAddresses?: readonly string[];
   /** Service addresses that a process of this node answers itself (cluster DNS): never translated. */
   readonly localServiceAddresses?: readonly string[];
 }
@@ -94,6 +99,7 @@ function renderExternal(
     verdict = `goto external/${title}`;
   }
   const offer = (address: string, to: string | undefined) => {
+    if (isInside(address, context) && !context.nodeAddresses?.includes(address)) return;
     const key = `${address} . ${protocol} . ${port.port}`;
     if (to) out.element("service-ips", key, to);
     else out.element("refused-ips", key);
@@ -109,6 +115,10 @@ function renderExternal(
   else out.element("refused-ports", `${protocol} . ${port.nodePort}`);
   if (verdict && protocol === "udp") noteUdp(out, `:${port.nodePort}`, targets);
 }
+
+/** Addresses of pods and Services are theirs alone: no other Service can take what is sent to them. */
+const isInside = (address: string, { podCidr, clusterCidr = podCidr, serviceCidr }: RenderContext): boolean =>
+  [clusterCidr, serviceCidr].some((range) => contains(parseCidr(range)!, parseAddress(address)!));
 
 const loadBalancerAddresses = (service: Service): string[] =>
   (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>

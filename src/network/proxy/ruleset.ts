@@ -12,6 +12,8 @@ export interface TableOptions {
   readonly serviceCidr: string;
   /** False when bridged answers bypass NAT (no br_netfilter): then clients of the same bridge are masqueraded. */
   readonly bridgeNetfilter: boolean;
+  /** `address . port` of TCP listeners of this node that no Service or host port may take away. */
+  readonly listeners?: readonly string[];
 }
 
 /** An nft transaction, and the UDP fronts (see Fragment) that it changed, with the backends that they have now. */
@@ -38,7 +40,7 @@ const ports = "meta l4proto { tcp, udp, sctp }";
 
 /** Chains that every state of the table has: name → [hook or "", rules]. */
 function baseChains(options: TableOptions): [name: string, hook: string, rules: readonly string[]][] {
-  const { bridge, podCidr, clusterCidr, serviceCidr } = options;
+  const { bridge, podCidr, clusterCidr, serviceCidr, listeners = [] } = options;
   const refuse = [`ct state new jump refused`];
   return [
     ["refuse", "", ["meta l4proto tcp reject with tcp reset", "reject"]],
@@ -46,6 +48,7 @@ function baseChains(options: TableOptions): [name: string, hook: string, rules: 
       "services",
       "",
       [
+        ...(listeners.length > 0 ? [`ip daddr . tcp dport { ${listeners.join(", ")} } return`] : []),
         "ip daddr . meta l4proto . th dport vmap @service-ips",
         `ip daddr ${serviceCidr} return`,
         "fib daddr type local meta l4proto . th dport vmap @node-ports",
