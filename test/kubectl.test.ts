@@ -11,6 +11,7 @@ import { containerdSocket } from "../src/node.ts";
 import { buildExampleImages } from "../scripts/images.ts";
 import { containersPossible, eventually, freePort, oldKubectl, startTestCluster, type TestCluster } from "./harness.ts";
 import { request } from "./traffic.ts";
+import { image as tools, importTools } from "./workloads.ts";
 
 const web = "knarr.dev/examples/web:1";
 
@@ -84,6 +85,7 @@ describe("kubectl", { timeout: 600_000 }, () => {
     clients.push({ name: "kubectl 1.20", binary: await oldKubectl() });
     cluster = await startTestCluster("kubectl");
     for (const image of await buildExampleImages()) await importImage(containerdSocket(cluster.settings), image);
+    await importTools(cluster);
   });
   after(async () => cluster?.[Symbol.asyncDispose]());
 
@@ -176,6 +178,110 @@ describe("kubectl", { timeout: 600_000 }, () => {
       assert.equal(await run(["get", "service", "store", "-o", "jsonpath={.spec.ports[0].port}"]), "6380");
       await run(["delete", "-f", file]);
       await run(["delete", "pvc", "-l", "app=store"]);
+    });
+  });
+
+  test("an update demo is created, scaled down and up, each pod serving, and stopped", async () => {
+    const metadata = { labels: { name: "update-demo" } };
+    const containers = [{ name: "update-demo", image: web, ports: [{ containerPort: 8080 }] }];
+    const template = { metadata, spec: { terminationGracePeriodSeconds: 1, containers } };
+    const name = "update-demo";
+    const spec = { replicas: 2, selector: { name }, template };
+    const demo = JSON.stringify({ apiVersion: "v1", kind: "ReplicationController", metadata: { name }, spec });
+    const serving = (replicas: number) =>
+      eventually(`${replicas} pods serve`, async () => {
+        const pods = (await cluster.kubectl(["get", "pods", "-l", "name=update-demo", "-o", "name"]))
+          .trim()
+          .split("\n");
+        assert.equal(pods.length, replicas);
+        for (const pod of pods) {
+          const path = `/api/v1/namespaces/default/${pod.replace("pod/", "pods/")}:8080/proxy/healthz`;
+          assert.equal(await cluster.kubectl(["get", "--raw", path]), "ok\n");
+        }
+        return true;
+      });
+    await cluster.kubectl(["create", "-f", "-"], { input: demo });
+    await serving(2);
+    for (const replicas of [1, 2]) {
+      await cluster.kubectl(["scale", "rc", "update-demo", `--replicas=${replicas}`, "--timeout=60s"]);
+      await serving(replicas);
+    }
+    await cluster.kubectl(["delete", "--grace-period=0", "--force", "-f", "-"], { input: demo });
+    await eventually("nothing is left", async () => {
+      const left = await cluster.kubectl(["get", "rc,pods", "-l", "name=update-demo", "--no-headers", "-o", "name"]);
+      return left === "";
+    });
+  });
+
+  test("a guestbook of three tiers takes entries and shows them, and is stopped", async () => {
+    // The front end writes to the primary and reads from a replica, which asks the primary.
+    const program = `
+      const { ROLE } = process.env, ask = async (host, url) => (await fetch("http://" + host + url)).text();
+      let entry = "";
+      require("node:http").createServer(async ({ url }, response) => {
+        const query = new URL(url, "http://x").searchParams, sets = query.get("cmd") === "set";
+        try {
+          if (ROLE === "primary") response.end(sets ? (entry = query.get("value")) : entry);
+          else if (ROLE === "replica") response.end(await ask("primary", url));
+          else if (sets) response.end(JSON.stringify({ message: (await ask("primary", url)) && "Updated" }));
+          else response.end(JSON.stringify({ data: await ask("replica", url) }));
+        } catch (error) { response.writeHead(500).end(String(error)); }
+      }).listen(8080);
+      process.on("SIGTERM", () => process.exit());`;
+    const tiers = { primary: 1, replica: 2, frontend: 2 };
+    const items = Object.entries(tiers).flatMap(([name, replicas]) => {
+      const labels = { app: "guestbook", tier: name };
+      const env = [{ name: "ROLE", value: name }];
+      const containers = [{ name, image: tools, command: ["node", "-e", program], env }];
+      const template = { metadata: { labels }, spec: { containers } };
+      const metadata = { name, labels };
+      const spec = { replicas, selector: { matchLabels: labels }, template };
+      const ports = [{ port: 80, targetPort: 8080 }];
+      return [
+        { apiVersion: "v1", kind: "Service", metadata, spec: { selector: labels, ports } },
+        { apiVersion: "apps/v1", kind: "Deployment", metadata, spec },
+      ];
+    });
+    const guestbook = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+    await cluster.kubectl(["create", "-f", "-"], { input: guestbook });
+    const book = "/api/v1/namespaces/default/services/frontend/proxy/guestbook";
+    const answers = (query: string, expected: object) =>
+      eventually(`${query} is answered`, async () => {
+        const { stdout, stderr } = await cluster.tryKubectl(["get", "--raw", `${book}?key=messages&${query}`]);
+        assert.equal(stdout, JSON.stringify(expected), stderr);
+        return true;
+      });
+    await answers("cmd=get", { data: "" });
+    await answers("cmd=set&value=TestEntry", { message: "Updated" });
+    await answers("cmd=get", { data: "TestEntry" });
+    await cluster.kubectl(["delete", "--grace-period=0", "--force", "-f", "-"], { input: guestbook });
+    await eventually("nothing is left", async () => {
+      const kinds = "deployments,replicasets,services,pods";
+      return (await cluster.kubectl(["get", kinds, "-l", "app=guestbook", "-o", "name"])) === "";
+    });
+  });
+
+  test("logs are filtered by lines, bytes and time", async () => {
+    await eachClient(async (run) => {
+      const script = "for i in 1 2 3 4 5; do echo line $i; done; sleep 3; while :; do echo late; sleep 1; done";
+      await run(["run", "logger", `--image=${web}`, "--command", "--", "sh", "-c", script]);
+      await run(["wait", "--for=condition=Ready", "pod/logger", "--timeout=60s"]);
+      const lines = async (...flags: string[]) =>
+        (await run(["logs", "logger", "logger", ...flags])).trimEnd().split("\n");
+      await eventually("lines come late", async () => (await lines()).includes("late"));
+      assert.deepEqual(
+        (await lines()).slice(0, 5),
+        [1, 2, 3, 4, 5].map((i) => `line ${i}`),
+      );
+      assert.equal((await lines("--tail=1")).length, 1);
+      assert.equal(await run(["logs", "logger", "--limit-bytes=1"]), "l");
+      const [stamped, ...more] = await lines("--tail=1", "--timestamps");
+      assert.match(stamped!, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z late$/);
+      assert.deepEqual(more, []);
+      const all = await lines("--since=24h");
+      const recent = await lines("--since=2s");
+      assert.ok(recent.length < all.length && recent.every((line) => line === "late"), recent.join());
+      await run(["delete", "pod", "logger", "--grace-period=0", "--force"]);
     });
   });
 });
