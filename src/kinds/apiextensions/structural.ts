@@ -3,7 +3,7 @@
 import type { JSONSchemaProps } from "../generated/apiextensions.v1.ts";
 import { forbiddenField, invalidValue, keyed, notSupported, path, required } from "../../machinery/field.ts";
 import { compileRe2 } from "../../machinery/re2.ts";
-import { each, eachEntry, type Errors } from "../checks.ts";
+import { all, each, eachEntry, type Errors, fields, type Found, optionallyAmong, optionallyOneOf } from "../checks.ts";
 
 const types = ["array", "boolean", "integer", "number", "object", "string"];
 /** Keywords that OpenAPI in a definition may not use at all. */
@@ -14,16 +14,14 @@ const junctors = ["allOf", "anyOf", "oneOf"] as const;
 
 /** The whole schema of a version. */
 export function structuralErrors(schema: JSONSchemaProps, at: string): Errors {
-  const errors = nodeErrors(schema, at);
-  if (schema.type !== "object") {
-    errors.push(
-      schema.type
-        ? invalidValue(path(at, "type"), schema.type, "must be object at the root")
-        : required(path(at, "type"), "must not be empty at the root"),
-    );
-  }
-  if (schema.nullable) errors.push(forbiddenField(path(at, "nullable"), "nullable cannot be true at the root"));
-  return [...errors, ...metadataErrors(schema.properties?.metadata, path(at, "properties[metadata]"))];
+  const type = path(at, "type");
+  return all(
+    nodeErrors(schema, at),
+    !schema.type && required(type, "must not be empty at the root"),
+    schema.type && schema.type !== "object" && invalidValue(type, schema.type, "must be object at the root"),
+    schema.nullable && forbiddenField(path(at, "nullable"), "nullable cannot be true at the root"),
+    metadataErrors(schema.properties?.metadata, path(at, "properties[metadata]")),
+  );
 }
 
 /** Of the metadata of objects, only name and generateName may be restricted. */
@@ -37,72 +35,55 @@ function metadataErrors(metadata: JSONSchemaProps | undefined, at: string): Erro
 }
 
 function nodeErrors(schema: JSONSchemaProps, at: string): Errors {
-  const intOrString = schema["x-kubernetes-int-or-string"];
+  const { type = "", properties } = schema;
+  const intOrString = schema["x-kubernetes-int-or-string"] ?? false;
+  const embedded = schema["x-kubernetes-embedded-resource"];
   const preserves = schema["x-kubernetes-preserve-unknown-fields"];
-  const errors = keywordErrors(schema, at);
-  if (schema.type && !types.includes(schema.type)) errors.push(notSupported(path(at, "type"), schema.type, types));
-  if (!schema.type && !intOrString && !preserves) {
-    errors.push(required(path(at, "type"), "must not be empty for specified object fields"));
-  }
-  if (intOrString && schema.type) {
-    errors.push(forbiddenField(path(at, "type"), "must be empty if x-kubernetes-int-or-string is true"));
-  }
-  if (schema["x-kubernetes-embedded-resource"] && schema.type !== "object") {
-    errors.push(
-      invalidValue(path(at, "type"), schema.type ?? "", "must be object if x-kubernetes-embedded-resource is true"),
-    );
-  }
   const additional = schema.additionalProperties as JSONSchemaProps | boolean | undefined;
-  if (additional !== undefined && schema.properties && Object.keys(schema.properties).length > 0) {
-    errors.push(
-      forbiddenField(path(at, "additionalProperties"), "additionalProperties and properties are mutual exclusive"),
-    );
+  const both = additional !== undefined && Object.keys(properties ?? {}).length > 0;
+  const [typeAt, additionalAt] = [path(at, "type"), path(at, "additionalProperties")];
+  return all(
+    keywordErrors(schema, at),
+    type && !types.includes(type) && notSupported(typeAt, type, types),
+    !type && !intOrString && !preserves && required(typeAt, "must not be empty for specified object fields"),
+    intOrString && type && forbiddenField(typeAt, "must be empty if x-kubernetes-int-or-string is true"),
+    embedded &&
+      type !== "object" &&
+      invalidValue(typeAt, type, "must be object if x-kubernetes-embedded-resource is true"),
+    both && forbiddenField(additionalAt, "additionalProperties and properties are mutual exclusive"),
+    additional === false && forbiddenField(additionalAt, "additionalProperties cannot be set to false"),
+    typeof additional === "object" && nodeErrors(additional, additionalAt),
+    type === "array" && listErrors(schema, at),
+    eachEntry(path(at, "properties"), properties, (here, child) => nodeErrors(child, here)),
+    conditionsErrors(schema, at, intOrString),
+  );
+}
+
+function patternErrors(at: string, pattern: string): Errors {
+  try {
+    compileRe2(pattern);
+    return [];
+  } catch (error) {
+    return [invalidValue(at, pattern, `must be a valid regular expression, but isn't: ${(error as Error).message}`)];
   }
-  if (additional === false)
-    errors.push(forbiddenField(path(at, "additionalProperties"), "additionalProperties cannot be set to false"));
-  if (typeof additional === "object") errors.push(...nodeErrors(additional, path(at, "additionalProperties")));
-  if (schema.type === "array") errors.push(...listErrors(schema, at));
-  return [
-    ...errors,
-    ...eachEntry(path(at, "properties"), schema.properties, (here, child) => nodeErrors(child, here)),
-    ...conditionsErrors(schema, at, intOrString ?? false),
-  ];
 }
 
 function keywordErrors(schema: JSONSchemaProps, at: string): Errors {
-  const errors: Errors = unsupported
-    .filter((keyword) => schema[keyword] !== undefined)
-    .map((keyword) => forbiddenField(path(at, keyword), `${keyword} is not supported`));
-  if (schema.uniqueItems)
-    errors.push(
-      forbiddenField(
-        path(at, "uniqueItems"),
-        "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
-      ),
-    );
-  if (schema.pattern !== undefined) {
-    try {
-      compileRe2(schema.pattern);
-    } catch (error) {
-      errors.push(
-        invalidValue(
-          path(at, "pattern"),
-          schema.pattern,
-          `must be a valid regular expression, but isn't: ${(error as Error).message}`,
-        ),
-      );
-    }
-  }
-  const validations = path(at, "x-kubernetes-validations");
-  return [
-    ...errors,
-    ...each(validations, schema["x-kubernetes-validations"], (here, { rule, reason }) => [
-      ...(rule?.trim() ? [] : [required(path(here, "rule"), "rule is not specified")]),
-      ...(reason && !validationReasons.includes(reason)
-        ? [notSupported(path(here, "reason"), reason, validationReasons)]
-        : []),
-    ]),
-  ];
+  const { pattern, uniqueItems, "x-kubernetes-validations": validations } = schema;
+  const costly = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+  return all(
+    unsupported
+      .filter((keyword) => schema[keyword] !== undefined)
+      .map((keyword) => forbiddenField(path(at, keyword), `${keyword} is not supported`)),
+    uniqueItems && forbiddenField(path(at, "uniqueItems"), costly),
+    pattern !== undefined && patternErrors(path(at, "pattern"), pattern),
+    each(path(at, "x-kubernetes-validations"), validations, (here, validation) =>
+      fields(here, validation, {
+        rule: (field, rule) => !rule?.trim() && required(field, "rule is not specified"),
+        reason: optionallyAmong(validationReasons),
+      }),
+    ),
+  );
 }
 
 const validationReasons = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
@@ -110,55 +91,38 @@ const validationReasons = ["FieldValueDuplicate", "FieldValueForbidden", "FieldV
 function listErrors(schema: JSONSchemaProps, at: string): Errors {
   const items = schema.items as JSONSchemaProps | undefined;
   if (!items || Array.isArray(items)) return [required(path(at, "items"), "must be specified")];
-  const errors = nodeErrors(items, path(at, "items"));
-  const listType = schema["x-kubernetes-list-type"];
+  const listType = schema["x-kubernetes-list-type"] ?? "";
   const keys = schema["x-kubernetes-list-map-keys"];
-  const keysField = path(at, "x-kubernetes-list-map-keys");
-  if (listType && !["atomic", "map", "set"].includes(listType)) {
-    errors.push(notSupported(path(at, "x-kubernetes-list-type"), listType, ["atomic", "map", "set"]));
+  const [typeAt, keysAt] = [path(at, "x-kubernetes-list-type"), path(at, "x-kubernetes-list-map-keys")];
+  const errors = all(
+    nodeErrors(items, path(at, "items")),
+    optionallyOneOf(typeAt, listType, ["atomic", "map", "set"]),
+    listType !== "map" &&
+      keys?.length &&
+      invalidValue(typeAt, listType, "must be map if x-kubernetes-list-map-keys is non-empty"),
+  );
+  if (listType !== "map") return errors;
+  const notObject = "must be object if parent array's x-kubernetes-list-type is map";
+  return all(
+    errors,
+    items.type !== "object" && invalidValue(path(at, "items", "type"), items.type ?? "", notObject),
+    !keys?.length && required(keysAt, "must not be empty if x-kubernetes-list-type is map"),
+    each(keysAt, keys, (here, key) => keyErrors(here, key, items, path(at, "items", "properties"))),
+  );
+}
+
+/** A key of list elements is a scalar that is always there. */
+function keyErrors(at: string, key: string, items: JSONSchemaProps, properties: string): Found {
+  const property = items.properties?.[key];
+  if (!property) return invalidValue(at, key, "entries must all be names of item properties");
+  const field = keyed(properties, key);
+  if (property.type === "array" || property.type === "object") {
+    const text = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+    return invalidValue(path(field, "type"), property.type, text);
   }
-  if (listType !== "map") {
-    if (keys?.length) {
-      errors.push(
-        invalidValue(
-          path(at, "x-kubernetes-list-type"),
-          listType ?? "",
-          "must be map if x-kubernetes-list-map-keys is non-empty",
-        ),
-      );
-    }
-    return errors;
-  }
-  if (items.type !== "object") {
-    errors.push(
-      invalidValue(
-        path(at, "items", "type"),
-        items.type ?? "",
-        "must be object if parent array's x-kubernetes-list-type is map",
-      ),
-    );
-  }
-  if (!keys?.length) errors.push(required(keysField, "must not be empty if x-kubernetes-list-type is map"));
-  keys?.forEach((key, i) => {
-    const property = items.properties?.[key];
-    if (!property) {
-      errors.push(invalidValue(path(keysField, i), key, "entries must all be names of item properties"));
-    } else if (property.type === "array" || property.type === "object") {
-      const field = path(keyed(path(at, "items", "properties"), key), "type");
-      errors.push(
-        invalidValue(field, property.type, "must be a scalar type if parent array's x-kubernetes-list-type is map"),
-      );
-    } else if (property.default === undefined && !items.required?.includes(key)) {
-      const field = path(keyed(path(at, "items", "properties"), key), "default");
-      errors.push(
-        required(
-          field,
-          "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
-        ),
-      );
-    }
-  });
-  return errors;
+  const text = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
+  const isGiven = property.default !== undefined || items.required?.includes(key);
+  return !isGiven && required(path(field, "default"), text);
 }
 
 /** Conditions may restrict values, but not add structure. */

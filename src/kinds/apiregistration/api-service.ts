@@ -3,14 +3,11 @@
 import type * as apiregistration from "../generated/apiregistration.v1.ts";
 import { invalidValue, required } from "../../machinery/field.ts";
 import { dns1035LabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
-import { complaints, type Errors, named, portNumber } from "../checks.ts";
+import { all, complaints, type Errors, fields, named, portNumber, present } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type APIService = apiregistration.APIService;
-
-const highestGroupPriority = 20_000;
-const highestVersionPriority = 1000;
 
 function availableText({ status }: APIService): string {
   const condition = status?.conditions?.find(({ type }) => type === "Available");
@@ -19,54 +16,40 @@ function availableText({ status }: APIService): string {
 }
 
 function serviceErrors(spec: apiregistration.APIServiceSpec): Errors {
-  const { service, caBundle, insecureSkipTLSVerify } = spec;
-  if (!service) {
-    return [
-      ...(caBundle
-        ? [invalidValue("spec.caBundle", `${caBundle.length} bytes`, "local APIServices may not have a caBundle")]
-        : []),
-      ...(insecureSkipTLSVerify
-        ? [invalidValue("spec.insecureSkipTLSVerify", true, "local APIServices may not have insecureSkipTLSVerify")]
-        : []),
-    ];
-  }
-  return [
-    ...(service.namespace ? [] : [required("spec.service.namespace")]),
-    ...(service.name ? [] : [required("spec.service.name")]),
-    ...portNumber("spec.service.port", service.port ?? 443),
-    ...(caBundle && insecureSkipTLSVerify
-      ? [invalidValue("spec.insecureSkipTLSVerify", true, "may not be true if caBundle is present")]
-      : []),
-  ];
-}
-
-function validate({ metadata, spec }: APIService): Errors {
-  if (!spec) return [required("spec")];
-  const { group = "", version = "", groupPriorityMinimum = 0, versionPriority = 0 } = spec;
-  const errors: Errors = [];
-  const fullName = `${version}.${group}`;
-  if (metadata.name !== fullName) {
-    errors.push(
-      invalidValue(
-        "metadata.name",
-        metadata.name,
-        `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(fullName)}`,
-      ),
+  const { service, caBundle, insecureSkipTLSVerify: insecure } = spec;
+  const field = "spec.insecureSkipTLSVerify";
+  if (service) {
+    return all(
+      fields("spec.service", service, { namespace: present, name: present }),
+      portNumber("spec.service.port", service.port ?? 443),
+      caBundle && insecure && invalidValue(field, true, "may not be true if caBundle is present"),
     );
   }
-  if (group === "") {
-    if (version !== "v1")
-      errors.push(required("spec.group", "only v1 may have an empty group and it better be legacy kube"));
-  } else errors.push(...complaints("spec.group", group, dnsSubdomainErrors(group)));
-  errors.push(...named("spec.version", version, dns1035LabelErrors));
-  if (groupPriorityMinimum <= 0 || groupPriorityMinimum > highestGroupPriority) {
-    const text = "must be positive and less than 20000";
-    errors.push(invalidValue("spec.groupPriorityMinimum", groupPriorityMinimum, text));
-  }
-  if (versionPriority <= 0 || versionPriority > highestVersionPriority) {
-    errors.push(invalidValue("spec.versionPriority", versionPriority, "must be positive and less than 1000"));
-  }
-  return [...errors, ...serviceErrors(spec)];
+  return all(
+    caBundle && invalidValue("spec.caBundle", `${caBundle.length} bytes`, "local APIServices may not have a caBundle"),
+    insecure && invalidValue(field, true, "local APIServices may not have insecureSkipTLSVerify"),
+  );
+}
+
+const priorityErrors = (field: string, value: number, most: number) =>
+  (value <= 0 || value > most) && invalidValue(field, value, `must be positive and less than ${most}`);
+
+function validate({ metadata: { name }, spec }: APIService): Errors {
+  if (!spec) return [required("spec")];
+  const { group = "", version = "" } = spec;
+  const fullName = `${version}.${group}`;
+  const wanted = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(fullName)}`;
+  const legacy = "only v1 may have an empty group and it better be legacy kube";
+  return all(
+    name !== fullName && invalidValue("metadata.name", name, wanted),
+    group
+      ? complaints("spec.group", group, dnsSubdomainErrors(group))
+      : version !== "v1" && required("spec.group", legacy),
+    named("spec.version", version, dns1035LabelErrors),
+    priorityErrors("spec.groupPriorityMinimum", spec.groupPriorityMinimum ?? 0, 20_000),
+    priorityErrors("spec.versionPriority", spec.versionPriority ?? 0, 1000),
+    serviceErrors(spec),
+  );
 }
 
 export const APIService = defineKind<APIService>("apiregistration.k8s.io/v1", "APIService", {

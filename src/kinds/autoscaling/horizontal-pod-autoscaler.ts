@@ -12,7 +12,20 @@ import { forbiddenField, invalidValue, path, required } from "../../machinery/fi
 import { pathSegmentErrors } from "../../machinery/names.ts";
 import { parseQuantity } from "../../machinery/quantity.ts";
 import { labelSelectorErrors } from "../../machinery/selector.ts";
-import { each, type Errors, named, oneOf, optionallyOneOf, positive, present } from "../checks.ts";
+import {
+  all,
+  among,
+  each,
+  type Errors,
+  fields,
+  type Found,
+  named,
+  oneOf,
+  optionallyAmong,
+  positive,
+  present,
+  quantityNotNegative,
+} from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
@@ -24,16 +37,16 @@ const referenceErrors = (reference: CrossVersionObjectReference | undefined, at:
   ...named(path(at, "name"), reference?.name, pathSegmentErrors),
 ];
 
-function targetErrors(target: MetricTarget | undefined, at: string): Errors {
-  const errors = oneOf(path(at, "type"), target?.type, ["Utilization", "Value", "AverageValue"]);
-  for (const field of ["value", "averageValue"] as const) {
-    const value = target?.[field];
-    if (value !== undefined && parseQuantity(value).nanos <= 0n) {
-      errors.push(invalidValue(path(at, field), value, "must be positive"));
-    }
-  }
-  return [...errors, ...positive(path(at, "averageUtilization"), target?.averageUtilization)];
-}
+const positiveQuantity = (field: string, value: string | undefined): Found =>
+  value !== undefined && parseQuantity(value).nanos <= 0n && invalidValue(field, value, "must be positive");
+
+const targetErrors = (target: MetricTarget | undefined, at: string): Errors =>
+  fields(at, target, {
+    type: among(["Utilization", "Value", "AverageValue"]),
+    value: positiveQuantity,
+    averageValue: positiveQuantity,
+    averageUtilization: positive,
+  });
 
 const identifierErrors = (metric: MetricIdentifier | undefined, at: string): Errors => [
   ...named(path(at, "name"), metric?.name, pathSegmentErrors),
@@ -41,21 +54,16 @@ const identifierErrors = (metric: MetricIdentifier | undefined, at: string): Err
 ];
 
 function resourceErrors(source: { name: string; target: MetricTarget }, at: string): Errors {
-  const errors = [...present(path(at, "name"), source.name), ...targetErrors(source.target, path(at, "target"))];
-  const { averageUtilization, averageValue } = source.target ?? {};
-  const field = path(at, "target", "averageUtilization");
-  if (averageUtilization === undefined && averageValue === undefined) {
-    errors.push(required(field, "must set either a target raw value or a target utilization"));
-  }
-  if (averageUtilization !== undefined && averageValue !== undefined) {
-    errors.push(
-      forbiddenField(
-        path(at, "target", "averageValue"),
-        "may not set both a target raw value and a target utilization",
-      ),
-    );
-  }
-  return errors;
+  const { averageUtilization: utilization, averageValue: value } = source.target ?? {};
+  const here = path(at, "target");
+  const neither = "must set either a target raw value or a target utilization";
+  const both = "may not set both a target raw value and a target utilization";
+  return all(
+    present(path(at, "name"), source.name),
+    targetErrors(source.target, here),
+    utilization === undefined && value === undefined && required(path(here, "averageUtilization"), neither),
+    utilization !== undefined && value !== undefined && forbiddenField(path(here, "averageValue"), both),
+  );
 }
 
 const sourceOf: Readonly<Record<string, keyof MetricSpec>> = {
@@ -67,95 +75,84 @@ const sourceOf: Readonly<Record<string, keyof MetricSpec>> = {
 };
 
 function metricErrors(metric: MetricSpec, at: string): Errors {
-  const errors = oneOf(path(at, "type"), metric.type, Object.keys(sourceOf));
   const wanted = sourceOf[metric.type];
-  if (!wanted) return errors;
-  for (const source of Object.values(sourceOf)) {
-    if (source === wanted && !metric[source]) {
-      errors.push(required(path(at, source), "must populate information for the given metric source"));
-    } else if (source !== wanted && metric[source]) {
-      errors.push(forbiddenField(path(at, source), "must populate the given metric source only"));
-    }
-  }
-  if (metric.resource) errors.push(...resourceErrors(metric.resource, path(at, "resource")));
-  if (metric.containerResource) {
-    const here = path(at, "containerResource");
-    errors.push(...present(path(here, "container"), metric.containerResource.container));
-    errors.push(...resourceErrors(metric.containerResource, here));
-  }
-  for (const field of ["object", "pods", "external"] as const) {
-    const source = metric[field];
-    if (!source) continue;
-    errors.push(...identifierErrors(source.metric, path(at, field, "metric")));
-    errors.push(...targetErrors(source.target, path(at, field, "target")));
-    if (field === "pods" && source.target?.averageValue === undefined) {
-      errors.push(required(path(at, field, "target", "averageValue"), "must specify a positive target averageValue"));
-    } else if (field !== "pods" && source.target?.averageValue === undefined && source.target?.value === undefined) {
-      const text = "must set either a target value or averageValue";
-      errors.push(required(path(at, field, "target", "averageValue"), text));
-    }
-  }
-  if (metric.object)
-    errors.push(...referenceErrors(metric.object.describedObject, path(at, "object", "describedObject")));
-  return errors;
+  const { resource, containerResource } = metric;
+  return all(
+    oneOf(path(at, "type"), metric.type, Object.keys(sourceOf)),
+    wanted && [
+      ...Object.values(sourceOf).flatMap((source) => {
+        if ((source === wanted) === Boolean(metric[source])) return [];
+        return source === wanted
+          ? required(path(at, source), "must populate information for the given metric source")
+          : forbiddenField(path(at, source), "must populate the given metric source only");
+      }),
+      ...(resource ? resourceErrors(resource, path(at, "resource")) : []),
+      ...(containerResource ? present(path(at, "containerResource", "container"), containerResource.container) : []),
+      ...(containerResource ? resourceErrors(containerResource, path(at, "containerResource")) : []),
+      ...(["object", "pods", "external"] as const).flatMap((field) => customErrors(metric, field, path(at, field))),
+      ...(metric.object ? referenceErrors(metric.object.describedObject, path(at, "object", "describedObject")) : []),
+    ],
+  );
+}
+
+function customErrors(metric: MetricSpec, source: "object" | "pods" | "external", at: string): Errors {
+  const found = metric[source];
+  if (!found) return [];
+  const { value, averageValue } = found.target ?? {};
+  const ofPods = source === "pods";
+  const text = ofPods
+    ? "must specify a positive target averageValue"
+    : "must set either a target value or averageValue";
+  const isGiven = averageValue !== undefined || (!ofPods && value !== undefined);
+  return all(
+    identifierErrors(found.metric, path(at, "metric")),
+    targetErrors(found.target, path(at, "target")),
+    !isGiven && required(path(at, "target", "averageValue"), text),
+  );
 }
 
 function rulesErrors(rules: HPAScalingRules | undefined, at: string): Errors {
   if (!rules) return [];
-  const errors = optionallyOneOf(path(at, "selectPolicy"), rules.selectPolicy, ["Max", "Min", "Disabled"]);
-  const window = rules.stabilizationWindowSeconds;
-  const field = path(at, "stabilizationWindowSeconds");
-  if (window !== undefined && window < 0)
-    errors.push(invalidValue(field, window, "must be greater than or equal to zero"));
-  if (window !== undefined && window > longestWindowSeconds) {
-    errors.push(invalidValue(field, window, `must be less than or equal to ${longestWindowSeconds}`));
-  }
-  if (rules.tolerance !== undefined && parseQuantity(rules.tolerance).nanos < 0n) {
-    errors.push(invalidValue(path(at, "tolerance"), rules.tolerance, "must be greater than or equal to 0"));
-  }
-  if (!rules.policies?.length) {
-    return [...errors, required(path(at, "policies"), "must specify at least one Policy")];
-  }
-  const positiveField = (here: string, value: number) =>
-    value > 0 ? [] : [invalidValue(here, value, "must be greater than zero")];
-  return [
-    ...errors,
-    ...each(path(at, "policies"), rules.policies, (here, { type, value, periodSeconds }) => [
-      ...oneOf(path(here, "type"), type, ["Pods", "Percent"]),
-      ...positiveField(path(here, "value"), value),
-      ...positiveField(path(here, "periodSeconds"), periodSeconds),
-      ...(periodSeconds > longestPeriodSeconds
-        ? [
-            invalidValue(
-              path(here, "periodSeconds"),
-              periodSeconds,
-              `must be less than or equal to ${longestPeriodSeconds}`,
-            ),
-          ]
-        : []),
-    ]),
-  ];
+  const above =
+    (most: number) =>
+    (field: string, value = 0) =>
+      value > most && invalidValue(field, value, `must be less than or equal to ${most}`);
+  const positiveField = (field: string, value: number | undefined) =>
+    !(value! > 0) && invalidValue(field, value, "must be greater than zero");
+  return fields(at, rules, {
+    selectPolicy: optionallyAmong(["Max", "Min", "Disabled"]),
+    stabilizationWindowSeconds: (field, window = 0) =>
+      window < 0
+        ? invalidValue(field, window, "must be greater than or equal to zero")
+        : above(longestWindowSeconds)(field, window),
+    tolerance: (field, tolerance) => tolerance !== undefined && quantityNotNegative(field, tolerance),
+    policies: (field, policies) =>
+      policies?.length
+        ? each(field, policies, (here, policy) =>
+            fields(here, policy, {
+              type: among(["Pods", "Percent"]),
+              value: positiveField,
+              periodSeconds: (there, seconds) =>
+                all(positiveField(there, seconds), above(longestPeriodSeconds)(there, seconds)),
+            }),
+          )
+        : required(field, "must specify at least one Policy"),
+  });
 }
 
 /** An autoscaler, new or changed. */
 export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): Errors {
   if (!spec) return [required("spec.scaleTargetRef"), required("spec.maxReplicas")];
-  const { minReplicas = 1, maxReplicas = 0 } = spec;
-  const errors: Errors = [];
-  if (minReplicas < 1) {
-    errors.push(invalidValue("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
-  }
-  if (maxReplicas < 1) errors.push(invalidValue("spec.maxReplicas", maxReplicas, "must be greater than 0"));
-  if (maxReplicas < minReplicas) {
-    errors.push(invalidValue("spec.maxReplicas", maxReplicas, "must be greater than or equal to `minReplicas`"));
-  }
-  return [
-    ...errors,
-    ...referenceErrors(spec.scaleTargetRef, "spec.scaleTargetRef"),
-    ...each("spec.metrics", spec.metrics, (at, metric) => metricErrors(metric, at)),
-    ...rulesErrors(spec.behavior?.scaleUp, "spec.behavior.scaleUp"),
-    ...rulesErrors(spec.behavior?.scaleDown, "spec.behavior.scaleDown"),
-  ];
+  const { minReplicas: min = 1, maxReplicas: max = 0 } = spec;
+  return all(
+    min < 1 && invalidValue("spec.minReplicas", min, "must be greater than or equal to 1"),
+    max < 1 && invalidValue("spec.maxReplicas", max, "must be greater than 0"),
+    max < min && invalidValue("spec.maxReplicas", max, "must be greater than or equal to `minReplicas`"),
+    referenceErrors(spec.scaleTargetRef, "spec.scaleTargetRef"),
+    each("spec.metrics", spec.metrics, (at, metric) => metricErrors(metric, at)),
+    rulesErrors(spec.behavior?.scaleUp, "spec.behavior.scaleUp"),
+    rulesErrors(spec.behavior?.scaleDown, "spec.behavior.scaleDown"),
+  );
 }
 
 export type HorizontalPodAutoscaler = autoscaling.HorizontalPodAutoscaler;

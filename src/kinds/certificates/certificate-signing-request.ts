@@ -5,7 +5,7 @@ import { formatAge } from "../../machinery/duration.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { duplicate, forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
 import { dnsLabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
-import { complaints, each, type Errors, oneOf } from "../checks.ts";
+import { all, complaints, each, type Errors, oneOf, present, repeats } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
@@ -54,80 +54,60 @@ function requestErrors(request: string | undefined): Errors {
 function signerErrors(signer: string | undefined): Errors {
   const at = "spec.signerName";
   if (!signer) return [required(at)];
-  const parts = signer.split("/");
-  const [domain = "", name = ""] = parts;
-  if (parts.length !== 2 || !domain || !name) {
-    return [
-      invalidValue(at, signer, "must be a fully qualified domain and path of the form 'example.com/signer-name'"),
-    ];
+  const [domain = "", name = "", ...rest] = signer.split("/");
+  if (rest.length > 0 || !domain || !name) {
+    const form = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+    return [invalidValue(at, signer, form)];
   }
-  const errors = complaints(at, signer, dnsSubdomainErrors(domain));
-  if (domain.split(".").length < 2) {
-    errors.push(invalidValue(at, signer, "should be a domain with at least two segments separated by dots"));
-  }
-  if (signer.length > longestSignerPart)
-    errors.push(invalidValue(at, signer, `must be no more than ${longestSignerPart} bytes`));
-  return [...errors, ...name.split(".").flatMap((label) => complaints(at, label, dnsLabelErrors(label)))];
+  const short = "should be a domain with at least two segments separated by dots";
+  return all(
+    complaints(at, signer, dnsSubdomainErrors(domain)),
+    domain.split(".").length < 2 && invalidValue(at, signer, short),
+    signer.length > longestSignerPart && invalidValue(at, signer, `must be no more than ${longestSignerPart} bytes`),
+    name.split(".").flatMap((label) => complaints(at, label, dnsLabelErrors(label))),
+  );
 }
 
 function validate({ spec }: CertificateSigningRequest): Errors {
-  const seen = new Set<string>();
-  const errors = [...requestErrors(spec?.request), ...signerErrors(spec?.signerName)];
-  if (spec?.signerName === "kubernetes.io/legacy-unknown") {
-    errors.push(
-      invalidValue("spec.signerName", spec.signerName, "the legacy signerName is not allowed via this API version"),
-    );
-  }
-  if (!spec?.usages?.length) errors.push(required("spec.usages"));
-  const seconds = spec?.expirationSeconds;
-  if (seconds !== undefined && seconds < shortestSeconds) {
-    const text = "may not specify a duration less than 600 seconds (10 minutes)";
-    errors.push(invalidValue("spec.expirationSeconds", seconds, text));
-  }
-  return [
-    ...errors,
-    ...each("spec.usages", spec?.usages, (at, usage) => {
-      if (seen.has(usage)) return [duplicate(at, usage)];
-      seen.add(usage);
-      return oneOf(at, usage, usages);
-    }),
-  ];
+  const { request, signerName: signer, usages: given, expirationSeconds: seconds } = spec ?? {};
+  const again = repeats();
+  return all(
+    requestErrors(request),
+    signerErrors(signer),
+    signer === "kubernetes.io/legacy-unknown" &&
+      invalidValue("spec.signerName", signer, "the legacy signerName is not allowed via this API version"),
+    !given?.length && required("spec.usages"),
+    seconds !== undefined &&
+      seconds < shortestSeconds &&
+      invalidValue("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"),
+    each("spec.usages", given, (at, usage) => (again(usage) ? duplicate(at, usage) : oneOf(at, usage, usages))),
+  );
 }
 
 /** Signers write certificates and failures; approval has a subresource of its own, and neither is taken back. */
 function validateStatusUpdate({ status }: CertificateSigningRequest, old: CertificateSigningRequest): Errors {
-  const errors: Errors = [];
   const before = old.status?.certificate;
-  if (before && status?.certificate !== before) {
-    errors.push(forbiddenField("status.certificate", "updates may not set certificate content once it is set"));
-  }
-  for (const type of ["Approved", "Denied"]) {
-    const of = (conditions: certificates.CertificateSigningRequestCondition[] | undefined) =>
-      (conditions ?? []).filter((condition) => condition.type === type).length;
-    if (of(status?.conditions) > of(old.status?.conditions)) {
-      errors.push(
-        forbiddenField("status.conditions", `updates may not add a condition of type ${JSON.stringify(type)}`),
-      );
-    } else if (of(status?.conditions) < of(old.status?.conditions)) {
-      errors.push(
-        forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(type)}`),
-      );
-    }
-  }
-  const seen = new Set<string>();
-  return [
-    ...errors,
-    ...each("status.conditions", status?.conditions, (at, condition) => {
-      const again =
-        seen.has(condition.type) && condition.type !== "Failed" ? [duplicate(path(at, "type"), condition.type)] : [];
-      seen.add(condition.type);
-      const wrong =
-        condition.status !== "True" && ["Approved", "Denied", "Failed"].includes(condition.type)
-          ? oneOf(path(at, "status"), condition.status, ["True"])
-          : [];
-      return [...again, ...wrong, ...(condition.type ? [] : [required(path(at, "type"))])];
-    }),
-  ];
+  const count = ({ conditions = [] }: certificates.CertificateSigningRequestStatus = {}, type: string) =>
+    conditions.filter((condition) => condition.type === type).length;
+  const changed = ["Approved", "Denied"].flatMap((type) => {
+    const more = count(status, type) - count(old.status, type);
+    const text = `updates may not ${more > 0 ? "add" : "remove"} a condition of type ${JSON.stringify(type)}`;
+    return more === 0 ? [] : forbiddenField("status.conditions", text);
+  });
+  const again = repeats();
+  return all(
+    before &&
+      status?.certificate !== before &&
+      forbiddenField("status.certificate", "updates may not set certificate content once it is set"),
+    changed,
+    each("status.conditions", status?.conditions, (at, { type, status: value }) =>
+      all(
+        again(type) && type !== "Failed" && duplicate(path(at, "type"), type),
+        ["Approved", "Denied", "Failed"].includes(type) && oneOf(path(at, "status"), value, ["True"]),
+        present(path(at, "type"), type),
+      ),
+    ),
+  );
 }
 
 function conditionText({ status }: CertificateSigningRequest): string {

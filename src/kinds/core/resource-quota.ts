@@ -4,7 +4,7 @@ import type * as core from "../generated/core.v1.ts";
 import { invalidValue, notSupported, path } from "../../machinery/field.ts";
 import { qualifiedNameErrors } from "../../machinery/names.ts";
 import type { ScopedResourceSelectorRequirement } from "../generated/core.v1.ts";
-import { complaints, each, eachEntry, type Errors, oneOf, quantityNotNegative, unchanged } from "../checks.ts";
+import { all, complaints, each, eachEntry, type Errors, oneOf, quantityNotNegative, unchanged } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
@@ -52,38 +52,22 @@ function scopeSelectorErrors(
   at: string,
   { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement,
 ): Errors {
-  const errors = oneOf(path(at, "scopeName"), scopeName, scopes);
-  errors.push(...oneOf(path(at, "operator"), operator, ["DoesNotExist", "Exists", "In", "NotIn"]));
-  if ((operator === "In" || operator === "NotIn") && values.length === 0) {
-    errors.push(
-      invalidValue(
-        path(at, "values"),
-        values,
-        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
-      ),
-    );
-  }
-  if ((operator === "Exists" || operator === "DoesNotExist") && values.length > 0) {
-    errors.push(
-      invalidValue(
-        path(at, "values"),
-        values,
-        "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector",
-      ),
-    );
-  }
-  const onlyExists = ["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
-  if (onlyExists.includes(scopeName) && operator !== "Exists") {
-    errors.push(
-      invalidValue(
-        path(at, "operator"),
-        operator,
-        "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
-      ),
-    );
-  }
-  return errors;
+  const field = path(at, "values");
+  const lists = operator === "In" || operator === "NotIn";
+  const few = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+  const many = "must be no value when `operator` is 'Exists' or 'DoesNotExist' for scope selector";
+  const plain =
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+  return all(
+    oneOf(path(at, "scopeName"), scopeName, scopes),
+    oneOf(path(at, "operator"), operator, ["DoesNotExist", "Exists", "In", "NotIn"]),
+    lists && values.length === 0 && invalidValue(field, values, few),
+    (operator === "Exists" || operator === "DoesNotExist") && values.length > 0 && invalidValue(field, values, many),
+    onlyExists.includes(scopeName) && operator !== "Exists" && invalidValue(path(at, "operator"), operator, plain),
+  );
 }
+
+const onlyExists = ["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"];
 
 function contradictions(at: string, chosen: readonly string[]): Errors {
   const both = (a: string, b: string) => chosen.includes(a) && chosen.includes(b);

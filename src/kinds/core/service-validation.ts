@@ -12,7 +12,7 @@ import {
 } from "../../machinery/names.ts";
 import { labelErrors } from "../../machinery/selector.ts";
 import type { Service, ServicePort, ServiceSpec } from "../generated/core.v1.ts";
-import { complaints, each, type Errors, oneOf, portNumber, within } from "../checks.ts";
+import { all, among, complaints, each, type Errors, fields, may, must, oneOf, portNumber, repeats } from "../checks.ts";
 import { protocols } from "./pod/validate-containers.ts";
 
 const types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -29,48 +29,33 @@ export const isExternallyAccessible = (spec: ServiceSpec): boolean =>
 export function unreachableErrors(at: string, ip: string): Errors {
   const bad = ipErrors(ip);
   if (bad.length > 0) return complaints(at, ip, bad);
-  const reason = isIPv4(ip) ? unreachableV4(ip) : unreachableV6(ip.toLowerCase());
+  const reason = unreachable.find(([v4, v6]) => (isIPv4(ip) ? v4.test(ip) : v6.test(ip.toLowerCase())))?.[2];
   return reason ? [invalidValue(at, ip, reason)] : [];
 }
 
-const ranges = {
-  unspecified: "may not be unspecified",
-  loopback: "may not be in the loopback range",
-  linkLocal: "may not be in the link-local range",
-  multicast: "may not be in the link-local multicast range",
-};
+const unreachable: readonly (readonly [v4: RegExp, v6: RegExp, why: string])[] = [
+  [/^0\.0\.0\.0$/, /^[0:]+$/, "may not be unspecified (0.0.0.0 or ::)"],
+  [/^127\./, /^[0:]+:0*1$/, "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
+  [/^169\.254\./, /^fe[89ab][0-9a-f]:/, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
+  [/^224\.0\.0\./, /^ff02:/, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
+];
 
-function unreachableV4(ip: string): string | undefined {
-  if (ip === "0.0.0.0") return `${ranges.unspecified} (0.0.0.0 or ::)`;
-  if (ip.startsWith("127.")) return `${ranges.loopback} (127.0.0.0/8, ::1/128)`;
-  if (ip.startsWith("169.254.")) return `${ranges.linkLocal} (169.254.0.0/16, fe80::/10)`;
-  if (ip.startsWith("224.0.0.")) return `${ranges.multicast} (224.0.0.0/24, ff02::/10)`;
-  return undefined;
-}
-
-function unreachableV6(ip: string): string | undefined {
-  if (/^[0:]+$/.test(ip)) return `${ranges.unspecified} (0.0.0.0 or ::)`;
-  if (/^[0:]+:0*1$/.test(ip)) return `${ranges.loopback} (127.0.0.0/8, ::1/128)`;
-  if (/^fe[89ab][0-9a-f]:/.test(ip)) return `${ranges.linkLocal} (169.254.0.0/16, fe80::/10)`;
-  if (ip.startsWith("ff02:")) return `${ranges.multicast} (224.0.0.0/24, ff02::/10)`;
-  return undefined;
-}
-
-function validatePort(port: ServicePort, at: string, { many, spec }: { many: boolean; spec: ServiceSpec }): Errors {
-  const errors: Errors = [];
-  if (port.name) errors.push(...complaints(path(at, "name"), port.name, dnsLabelErrors(port.name)));
-  else if (many) errors.push(required(path(at, "name")));
-  errors.push(...portNumber(path(at, "port"), port.port), ...oneOf(path(at, "protocol"), port.protocol, protocols));
-  const target = port.targetPort;
-  if (typeof target === "number") errors.push(...portNumber(path(at, "targetPort"), target));
-  else if (target) errors.push(...complaints(path(at, "targetPort"), target, portNameErrors(target)));
-  if (port.appProtocol !== undefined) {
-    errors.push(...complaints(path(at, "appProtocol"), port.appProtocol, qualifiedNameErrors(port.appProtocol)));
-  }
-  if (port.nodePort && (spec.type === "ClusterIP" || spec.type === "ExternalName")) {
-    errors.push(forbiddenField(path(at, "nodePort"), `may not be used when \`type\` is '${spec.type}'`));
-  } else if (port.nodePort) errors.push(...portNumber(path(at, "nodePort"), port.nodePort));
-  return errors;
+function validatePort(at: string, port: ServicePort, { many, type }: { many: boolean; type?: string }): Errors {
+  const { targetPort: target, nodePort } = port;
+  const inward = type === "ClusterIP" || type === "ExternalName";
+  return fields(at, port, {
+    name: many ? must(dnsLabelErrors) : may(dnsLabelErrors),
+    port: portNumber,
+    protocol: among(protocols),
+    targetPort: (field) =>
+      typeof target === "number"
+        ? portNumber(field, target)
+        : target && complaints(field, target, portNameErrors(target)),
+    appProtocol: (field, name) => name !== undefined && complaints(field, name, qualifiedNameErrors(name)),
+    nodePort: (field) =>
+      nodePort &&
+      (inward ? forbiddenField(field, `may not be used when \`type\` is '${type}'`) : portNumber(field, nodePort)),
+  });
 }
 
 function validatePorts(spec: ServiceSpec): Errors {
@@ -79,20 +64,15 @@ function validatePorts(spec: ServiceSpec): Errors {
   if (ports.length === 0) {
     return spec.type === "ExternalName" || spec.clusterIP === headless ? [] : [required(at)];
   }
-  const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
-  const again = (seen: Set<string>, key: string) => seen.size === seen.add(key).size;
+  const [nameAgain, numberAgain, nodePortAgain] = [repeats(), repeats(), repeats()];
   return each(at, ports, (here, port) => {
-    const errors = validatePort(port, here, { many: ports.length > 1, spec });
-    if (port.name && again(names, port.name)) errors.push(duplicate(path(here, "name"), port.name));
-    if (again(numbers, `${port.protocol}/${port.port}`)) {
-      errors.push(duplicate(here, { port: port.port, protocol: port.protocol }));
-    }
-    if (port.nodePort && again(nodePorts, `${port.protocol}/${port.nodePort}`)) {
-      errors.push(duplicate(path(here, "nodePort"), port.nodePort));
-    }
-    return errors;
+    const { name, port: number, protocol, nodePort } = port;
+    return all(
+      validatePort(here, port, { many: ports.length > 1, type: spec.type }),
+      name && nameAgain(name) && duplicate(path(here, "name"), name),
+      numberAgain(`${protocol}/${number}`) && duplicate(here, { port: number, protocol }),
+      nodePort && nodePortAgain(`${protocol}/${nodePort}`) && duplicate(path(here, "nodePort"), nodePort),
+    );
   });
 }
 
@@ -102,108 +82,87 @@ function validateAddresses(spec: ServiceSpec): Errors {
   if (spec.type === "ExternalName") {
     return addresses.length > 0 ? [forbiddenField(at, "may not be set when `type` is 'ExternalName'")] : [];
   }
-  const errors: Errors = [];
-  if (spec.clusterIPs?.length && (spec.clusterIP ?? "") !== spec.clusterIPs[0]) {
-    errors.push(invalidValue(at, spec.clusterIPs, "first value must match `clusterIP`"));
-  }
-  if (addresses[0] === headless) {
-    if (addresses.length > 1)
-      errors.push(invalidValue(path(at, 0), headless, "'None' must be the first and only value"));
-    if (spec.type === "LoadBalancer" || spec.type === "NodePort") {
-      errors.push(invalidValue(path(at, 0), headless, `may not be set to 'None' for ${spec.type} services`));
-    }
-    return errors;
-  }
-  if (addresses.length > 2) errors.push(invalidValue(at, addresses, "may only hold up to 2 values"));
-  return errors.concat(each(at, addresses, (here, ip) => complaints(here, ip, ipErrors(ip))));
+  const first = path(at, 0);
+  const { type } = spec;
+  const differs = spec.clusterIPs?.length && (spec.clusterIP ?? "") !== spec.clusterIPs[0];
+  return all(
+    differs && invalidValue(at, spec.clusterIPs, "first value must match `clusterIP`"),
+    ...(addresses[0] === headless
+      ? [
+          addresses.length > 1 && invalidValue(first, headless, "'None' must be the first and only value"),
+          (type === "LoadBalancer" || type === "NodePort") &&
+            invalidValue(first, headless, `may not be set to 'None' for ${type} services`),
+        ]
+      : [
+          addresses.length > 2 && invalidValue(at, addresses, "may only hold up to 2 values"),
+          each(at, addresses, (here, ip) => complaints(here, ip, ipErrors(ip))),
+        ]),
+  );
 }
 
 function validateFamilies(spec: ServiceSpec): Errors {
-  const errors: Errors = [];
-  const { ipFamilies = [], ipFamilyPolicy } = spec;
+  const { ipFamilies = [], ipFamilyPolicy: policy } = spec;
   const external = spec.type === "ExternalName";
-  if (external && ipFamilies.length > 0)
-    errors.push(forbiddenField("spec.ipFamilies", "may not be set when `type` is 'ExternalName'"));
-  if (external && ipFamilyPolicy !== undefined) {
-    errors.push(forbiddenField("spec.ipFamilyPolicy", "may not be set when `type` is 'ExternalName'"));
-  } else if (ipFamilyPolicy !== undefined) {
-    errors.push(
-      ...oneOf("spec.ipFamilyPolicy", ipFamilyPolicy, ["PreferDualStack", "RequireDualStack", "SingleStack"]),
-    );
-  }
-  ipFamilies.forEach((family, index) => {
-    errors.push(...oneOf(path("spec.ipFamilies", index), family, ["IPv4", "IPv6"]));
-    if (ipFamilies.indexOf(family) < index) errors.push(duplicate(path("spec.ipFamilies", index), family));
-  });
-  return errors;
+  const text = "may not be set when `type` is 'ExternalName'";
+  const field = "spec.ipFamilyPolicy";
+  return all(
+    external && ipFamilies.length > 0 && forbiddenField("spec.ipFamilies", text),
+    policy !== undefined &&
+      (external
+        ? forbiddenField(field, text)
+        : oneOf(field, policy, ["PreferDualStack", "RequireDualStack", "SingleStack"])),
+    each("spec.ipFamilies", ipFamilies, (at, family, i) =>
+      all(oneOf(at, family, ["IPv4", "IPv6"]), ipFamilies.indexOf(family) < i && duplicate(at, family)),
+    ),
+  );
 }
 
-function validateAffinity(spec: ServiceSpec): Errors {
-  const errors = oneOf("spec.sessionAffinity", spec.sessionAffinity, ["ClientIP", "None"]);
+function validateAffinity({ sessionAffinity: affinity, sessionAffinityConfig: config }: ServiceSpec): Errors {
   const at = "spec.sessionAffinityConfig";
-  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
-  if (spec.sessionAffinity === "None" && spec.sessionAffinityConfig) {
-    errors.push(forbiddenField(at, "must not be set when session affinity is None"));
-  } else if (spec.sessionAffinity === "ClientIP" && within(at, seconds ?? 0, 1, longestAffinitySeconds).length > 0) {
-    const text = `must be greater than 0 and less than ${longestAffinitySeconds}`;
-    errors.push(invalidValue(path(at, "clientIP", "timeoutSeconds"), seconds ?? 0, text));
-  }
-  return errors;
+  const seconds = config?.clientIP?.timeoutSeconds ?? 0;
+  const wrong = seconds < 1 || seconds > longestAffinitySeconds;
+  const text = `must be greater than 0 and less than ${longestAffinitySeconds}`;
+  return all(
+    oneOf("spec.sessionAffinity", affinity, ["ClientIP", "None"]),
+    affinity === "None" && config && forbiddenField(at, "must not be set when session affinity is None"),
+    affinity === "ClientIP" && wrong && invalidValue(path(at, "clientIP", "timeoutSeconds"), seconds, text),
+  );
 }
 
 function validateTrafficPolicies(spec: ServiceSpec): Errors {
-  const errors: Errors = [];
   const policies = ["Cluster", "Local"];
-  const { externalTrafficPolicy, internalTrafficPolicy, healthCheckNodePort, trafficDistribution } = spec;
-  if (isExternallyAccessible(spec))
-    errors.push(...oneOf("spec.externalTrafficPolicy", externalTrafficPolicy, policies));
-  else if (externalTrafficPolicy) {
-    errors.push(
-      invalidValue(
-        "spec.externalTrafficPolicy",
-        externalTrafficPolicy,
-        "may only be set for externally-accessible services",
-      ),
-    );
-  }
-  const checked = spec.type === "LoadBalancer" && externalTrafficPolicy === "Local";
-  if (healthCheckNodePort && !checked) {
-    const text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
-    errors.push(invalidValue("spec.healthCheckNodePort", healthCheckNodePort, text));
-  } else if (healthCheckNodePort) errors.push(...portNumber("spec.healthCheckNodePort", healthCheckNodePort));
-  if (internalTrafficPolicy !== undefined || spec.type !== "ExternalName") {
-    errors.push(...oneOf("spec.internalTrafficPolicy", internalTrafficPolicy, policies));
-  }
-  if (trafficDistribution !== undefined) {
-    errors.push(
-      ...oneOf("spec.trafficDistribution", trafficDistribution, ["PreferClose", "PreferSameNode", "PreferSameZone"]),
-    );
-  }
-  return errors;
+  const balanced = spec.type === "LoadBalancer";
+  const unchecked = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+  const inward = "may only be set for externally-accessible services";
+  return fields("spec", spec, {
+    externalTrafficPolicy: (at, policy) =>
+      isExternallyAccessible(spec) ? oneOf(at, policy, policies) : policy && invalidValue(at, policy, inward),
+    healthCheckNodePort: (at, port) =>
+      port &&
+      (balanced && spec.externalTrafficPolicy === "Local" ? portNumber(at, port) : invalidValue(at, port, unchecked)),
+    internalTrafficPolicy: (at, policy) =>
+      (policy !== undefined || spec.type !== "ExternalName") && oneOf(at, policy, policies),
+    trafficDistribution: (at, wanted) =>
+      wanted !== undefined && oneOf(at, wanted, ["PreferClose", "PreferSameNode", "PreferSameZone"]),
+  });
 }
 
 function validateLoadBalancer(spec: ServiceSpec): Errors {
-  const errors: Errors = [];
-  const only = "may only be used when `type` is 'LoadBalancer'";
+  const { loadBalancerSourceRanges: ranges, allocateLoadBalancerNodePorts, loadBalancerClass } = spec;
   if (spec.type === "LoadBalancer") {
-    errors.push(
-      ...each("spec.loadBalancerSourceRanges", spec.loadBalancerSourceRanges, (at, range) =>
-        complaints(at, range, cidrErrors(range.trim())),
-      ),
+    return all(
+      each("spec.loadBalancerSourceRanges", ranges, (at, range) => complaints(at, range, cidrErrors(range.trim()))),
+      allocateLoadBalancerNodePorts === undefined && required("spec.allocateLoadBalancerNodePorts"),
+      loadBalancerClass !== undefined &&
+        complaints("spec.loadBalancerClass", loadBalancerClass, qualifiedNameErrors(loadBalancerClass)),
     );
-    if (spec.allocateLoadBalancerNodePorts === undefined) errors.push(required("spec.allocateLoadBalancerNodePorts"));
-    if (spec.loadBalancerClass !== undefined) {
-      errors.push(
-        ...complaints("spec.loadBalancerClass", spec.loadBalancerClass, qualifiedNameErrors(spec.loadBalancerClass)),
-      );
-    }
-    return errors;
   }
-  if (spec.loadBalancerSourceRanges?.length) errors.push(forbiddenField("spec.LoadBalancerSourceRanges", only));
-  if (spec.allocateLoadBalancerNodePorts !== undefined)
-    errors.push(forbiddenField("spec.allocateLoadBalancerNodePorts", only));
-  if (spec.loadBalancerClass !== undefined) errors.push(forbiddenField("spec.loadBalancerClass", only));
-  return errors;
+  const only = (name: string) => forbiddenField(`spec.${name}`, "may only be used when `type` is 'LoadBalancer'");
+  return all(
+    ranges?.length && only("LoadBalancerSourceRanges"),
+    allocateLoadBalancerNodePorts !== undefined && only("allocateLoadBalancerNodePorts"),
+    loadBalancerClass !== undefined && only("loadBalancerClass"),
+  );
 }
 
 function validateExternalName(spec: ServiceSpec): Errors {
@@ -233,21 +192,19 @@ export function validateService({ spec }: Service): Errors {
 
 /** Addresses stay, unless the service was or becomes a mere name; so does the class of a load balancer. */
 export function validateServiceUpdate(next: Service, old: Service): Errors {
-  const errors: Errors = [];
   const [now, before] = [next.spec, old.spec];
-  if (!now || !before) return errors;
+  if (!now || !before) return [];
   const text = "may not change once set";
-  if (now.type !== "ExternalName" && before.type !== "ExternalName") {
-    const address = before.clusterIPs?.[0] ?? before.clusterIP;
-    const asked = now.clusterIPs?.[0] ?? now.clusterIP;
-    if (address && asked !== address) errors.push(invalidValue("spec.clusterIPs[0]", now.clusterIPs ?? [], text));
-  }
-  if (
-    now.type === "LoadBalancer" &&
-    before.type === "LoadBalancer" &&
-    now.loadBalancerClass !== before.loadBalancerClass
-  ) {
-    errors.push(invalidValue("spec.loadBalancerClass", now.loadBalancerClass ?? null, text));
-  }
-  return errors;
+  const both = (isMeant: (spec: ServiceSpec) => boolean) => isMeant(now) && isMeant(before);
+  const address = before.clusterIPs?.[0] ?? before.clusterIP;
+  const moved = address && (now.clusterIPs?.[0] ?? now.clusterIP) !== address;
+  const classed = now.loadBalancerClass !== before.loadBalancerClass;
+  return all(
+    moved &&
+      both(({ type }) => type !== "ExternalName") &&
+      invalidValue("spec.clusterIPs[0]", now.clusterIPs ?? [], text),
+    classed &&
+      both(({ type }) => type === "LoadBalancer") &&
+      invalidValue("spec.loadBalancerClass", now.loadBalancerClass ?? null, text),
+  );
 }
