@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { dataDirectory, filesWith, prefixes } from "../src/apiserver/encryption/testing.ts";
 import { keyFileOf, readKeyFile } from "../src/apiserver/encryption/key-file.ts";
+import { KmsPlugin } from "../src/apiserver/encryption/testing-kms.ts";
 import { clientFromKubeconfig } from "../src/client/kubeconfig.ts";
 import { Secret } from "../src/kinds/index.ts";
 import { eventually, startTestCluster, type TestCluster } from "./harness.ts";
@@ -112,4 +113,41 @@ test("Secrets on disk", { timeout: 300_000 }, async (t) => {
     const value = await cluster.kubectl(["get", "secret", "kept", "-o", "jsonpath={.data.a}"]);
     assert.equal(value, base64("third-hidden-value"));
   });
+});
+
+test("Secrets under a key management plugin", { timeout: 300_000 }, async () => {
+  using other = dataDirectory();
+  await using plugin = new KmsPlugin(other.path);
+  await plugin.listen();
+  const config = plugin.config();
+  await using cluster = await startTestCluster("kms", ["--control-plane-only", "--encryption-provider-config", config]);
+  await cluster.kubectl(["create", "secret", "generic", "kept", "--from-literal=a=hidden-value"]);
+  assert.deepEqual(prefixes(cluster.dataDir), ["k8s:enc:kms:v2:plugin:"]);
+  assert.equal(await cluster.kubectl(["get", "--raw", "/readyz/kms-providers"]), "ok");
+  assert.match(await cluster.kubectl(["get", "--raw", "/healthz?verbose"]), /^\[\+\]kms-providers ok$/m);
+  await assert.rejects(cluster.knarr(["secrets", "rotate"]), new RegExp(`the keys of this cluster are in ${config}`));
+
+  await cluster.kill("SIGKILL");
+  plugin.end();
+  const started = cluster.start();
+  await eventually("it waits", () => cluster.output().includes("the key management plugin is waited for"));
+  plugin.keyId = "key-2";
+  await plugin.listen();
+  await started;
+  const value = async () => cluster.kubectl(["get", "secret", "kept", "-o", "jsonpath={.data.a}"]);
+  assert.equal(await value(), base64("hidden-value"));
+
+  const key = Buffer.alloc(32, 1).toString("base64");
+  const text = readFileSync(config, "utf8");
+  writeFileSync(
+    config,
+    text.replace("providers: [", `providers: [{secretbox: {keys: [{name: own, secret: ${key}}]}}, `),
+  );
+  await eventually(
+    "rows under the new provider",
+    () => prefixes(cluster.dataDir).join() === "k8s:enc:secretbox:v1:own:",
+  );
+  assert.equal(await value(), base64("hidden-value"));
+  assert.deepEqual(filesWith(cluster.dataDir, "hidden-value"), []);
+  assert.deepEqual(existsSync(keyFileOf(cluster.dataDir)), false);
 });

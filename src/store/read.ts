@@ -1,5 +1,5 @@
 // Reads a store's file without opening the store: also while another process has it, and without changing anything.
-import { copyFileSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { flagDeleted } from "./protocol.ts";
@@ -49,8 +49,8 @@ function copyOf(file: string, folder: string): string {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const before = headerOf(log);
     copyFileSync(file, copy, constants.COPYFILE_FICLONE);
-    if (existsSync(log)) copyFileSync(log, `${copy}-wal`, constants.COPYFILE_FICLONE);
-    else rmSync(`${copy}-wal`, { force: true });
+    rmSync(`${copy}-wal`, { force: true });
+    if (before) copyFileSync(log, `${copy}-wal`, constants.COPYFILE_FICLONE);
     if (headerOf(log) === before) return copy;
   }
   throw new Error(`${file} changes too fast to be read; try again`);
@@ -58,5 +58,11 @@ function copyOf(file: string, folder: string): string {
 
 const headerBytes = 32;
 
-const headerOf = (log: string): string =>
-  existsSync(log) ? readFileSync(log).subarray(0, headerBytes).toString("hex") : "";
+function headerOf(log: string): string {
+  if (!existsSync(log)) return "";
+  const handle = openSync(log, "r");
+  const header = Buffer.alloc(headerBytes);
+  readSync(handle, header);
+  closeSync(handle);
+  return header.toString("hex");
+}

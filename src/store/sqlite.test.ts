@@ -1,15 +1,16 @@
 // The SQLite store: the contract, and what is only true of a file.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { realClock } from "../machinery/clock.ts";
 import { silentLogger } from "../machinery/log.ts";
 import type { Codec } from "./log.ts";
+import { readStored } from "./read.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite.ts";
 import { create, key, pod, storeContract } from "./store.contract.ts";
-import type { StoreEvent } from "./store.ts";
+import type { StoreEvent, StoreKey, Write } from "./store.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "knarr-store-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -154,4 +155,98 @@ test("a backup taken during writes is a complete store of its own", async () => 
   const count = restored.list("/pods").entries.length;
   assert.ok(count >= 500 && count <= 550, `${count}`);
   assert.deepEqual(restored.get(key("pod-7"))!.object, store.get(key("pod-7"))!.object);
+});
+
+test("values on disk are rewritten while writes go on, and nothing is left of what they were", async () => {
+  const file = newFile();
+  let mark = "old";
+  const codec: Codec = {
+    encode: (_key, bytes) => Buffer.concat([Buffer.from(mark), bytes]),
+    decode: (_key, bytes) => bytes.subarray(3),
+  };
+  const store = await open(file, { codec });
+  const filler = "x".repeat(3000);
+  await store.write(
+    Array.from({ length: 800 }, (_, i) => ({ ...create(`pod-${i}`), object: pod(`pod-${i}`, { filler }) })),
+  );
+  mark = "new";
+  const renew = (_key: StoreKey, bytes: Uint8Array) =>
+    bytes[0] === 0x6f ? Buffer.concat([Buffer.from("new"), bytes.subarray(3)]) : undefined;
+  const [count] = await Promise.all([
+    store.rewrite(renew),
+    ...Array.from({ length: 50 }, (_, i) => store.write([create(`late-${i}`)])),
+  ]);
+  assert.equal(count, 800);
+  assert.equal(await store.rewrite(renew), 0);
+  const bytes = Buffer.concat([readFileSync(file), readFileSync(`${file}-wal`)]);
+  assert.ok(bytes.includes('new{"') && !bytes.includes('old{"'));
+  await store.close();
+  await using again = await open(file, { codec });
+  assert.equal(again.list("/pods").entries.length, 850);
+});
+
+test("a write that the codec refuses fails alone, before anything is queued", async () => {
+  const codec: Codec = {
+    encode: (_key, bytes) => bytes,
+    decode: (_key, bytes) => bytes,
+    refusal: ({ name }) => (name === "bad" ? "not now" : undefined),
+  };
+  await using store = await open(newFile(), { codec });
+  await assert.rejects(store.write([create("bad")]), { code: "unavailable", message: "not now" });
+  await store.write([create("good")]);
+});
+
+test("rows wait for what the codec prepares, in their order", async () => {
+  const file = newFile();
+  const first = await open(file);
+  for (let i = 0; i < 30; i++) await first.write([create(`pod-${i}`)]);
+  await first.close();
+  const ready = new Set<string>();
+  const codec: Codec = {
+    encode: (_key, bytes) => bytes,
+    prepare: ({ name }) => new Promise((resolve) => setImmediate(() => resolve(void ready.add(name)))),
+    decode({ name }, bytes) {
+      assert.ok(ready.has(name));
+      return bytes;
+    },
+  };
+  await using again = await open(file, { codec });
+  assert.equal(again.list("/pods").entries.length, 30);
+  const refusing: Codec = { ...codec, prepare: () => Promise.reject(new Error("nobody there")) };
+  await again.close();
+  await assert.rejects(open(file, { codec: refusing }), { code: "damaged", message: /default\/pod-0\): nobody there/ });
+});
+
+test("the file is read as of one moment while it is written to", async () => {
+  const file = newFile();
+  await using store = await open(file, { historyEvents: 50 });
+  const filler = "x".repeat(100_000);
+  const write = async () => {
+    for (let i = 0; i < 60; i++) {
+      const current = store.latest(key("a"));
+      const both = ["a", "b"].map((name) => {
+        const object = pod(name, { filler, i });
+        const { revision = 0 } = store.latest(key(name)) ?? {};
+        return { type: current ? "update" : "create", key: key(name), object, expectedRevision: revision } as Write;
+      });
+      await store.write(both);
+    }
+  };
+  const writing = write();
+  let done = false;
+  void writing.then(() => (done = true));
+  let reads = 0;
+  while (!done) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const newest = new Map([...readStored(file)].map(({ key: { name }, value }) => [name, value]));
+    const number = (name: string) => newest.has(name) && JSON.parse(Buffer.from(newest.get(name)!).toString()).i;
+    assert.equal(number("a"), number("b"));
+    reads++;
+  }
+  await writing;
+  assert.ok(reads > 0);
+  assert.deepEqual(
+    readdirSync(dirname(file)).filter((name) => name.startsWith("read-")),
+    [],
+  );
 });
