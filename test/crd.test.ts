@@ -167,7 +167,7 @@ describe("custom resources", () => {
     assert.match(await bad('cronSpec: "* *", colour: red'), /unknown field "(spec\.)?colour"/);
   });
 
-  test("a webhook converts between versions, in answers and in what is stored", async () => {
+  test("a webhook converts between versions, in answers, in what is stored and in lists of objects stored as either", async () => {
     const { certPem, keyPem } = await selfSigned("localhost");
     webhook = createServer({ cert: certPem, key: keyPem }, (request, response) => {
       void json(request).then((body) => response.end(JSON.stringify(converted(body as Review))));
@@ -214,6 +214,17 @@ describe("custom resources", () => {
     await run(["patch", "boats.v2.stable.example.com", "b", "--type=merge", "-p", '{"spec":{"harbour":"y"}}']);
     assert.equal(await specOf("v1"), '{"port":"y"}');
     assert.match((await run(["get", "boats.v2.stable.example.com", "-o", "yaml"])).out, /harbour: "y"/);
+
+    const storage = [false, true].map((value, i) => ({ op: "replace", path: `/spec/versions/${i}/storage`, value }));
+    await run(["patch", "crd", "boats.stable.example.com", "--type=json", "-p", JSON.stringify(storage)]);
+    await run(["apply", "-f", "-"], JSON.stringify({ ...boat, metadata: { name: "c" }, spec: { harbour: "z" } }));
+    for (const [version, field] of [
+      ["v1", "port"],
+      ["v2", "harbour"],
+    ]) {
+      const all = await run(["get", `boats.${version}.stable.example.com`, "-o", "jsonpath={.items[*].spec}"]);
+      assert.equal(all.out, `{"${field}":"y"} {"${field}":"z"}`);
+    }
   });
 
   test("deleting a definition takes everything with it", async () => {
