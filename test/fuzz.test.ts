@@ -8,12 +8,16 @@ import fc from "fast-check";
 import { decodeBody } from "../src/apiserver/http/body.ts";
 import { parseYaml } from "../src/apiserver/http/yaml-worker.ts";
 import type { Upgrade } from "../src/apiserver/http/exchange.ts";
+import { encodeProtobuf } from "../src/apiserver/protobuf/encode.ts";
 import { acceptWebSocket, receive } from "../src/apiserver/streaming/websocket.ts";
+import { patchSchemaOf } from "../src/kinds/patch-schema.ts";
 import { BudgetError } from "../src/machinery/cel/budget.ts";
 import { compile, newEnvironment } from "../src/machinery/cel/program.ts";
 import { parseCron } from "../src/machinery/cron.ts";
 import { StatusError } from "../src/machinery/errors.ts";
+import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from "../src/machinery/names.ts";
 import { applyJsonPatch } from "../src/machinery/patch/json-patch.ts";
+import { applyStrategicPatch } from "../src/machinery/patch/strategic.ts";
 import { canonicalQuantity, compareQuantities, parseQuantity } from "../src/machinery/quantity.ts";
 import { formatSelector, parseFieldSelector, parseSelector, selectorMatches } from "../src/machinery/selector.ts";
 
@@ -157,6 +161,27 @@ describe("noise", () => {
     await fc.assert(property, bounded);
   });
 
+  test("protobuf bodies with some bytes changed", async () => {
+    const metadata = { name: "p", labels: { a: "b" }, creationTimestamp: "2026-01-01T00:00:00Z" };
+    const resources = { limits: { cpu: "1" } };
+    const spec = { containers: [{ name: "c", image: "i", ports: [{ containerPort: 80 }], resources }] };
+    const pod = encodeProtobuf("core.v1.Pod", { apiVersion: "v1", kind: "Pod", metadata, spec } as never);
+    const schemaOf = (_version: string, kind: string) => (kind === "Pod" ? "core.v1.Pod" : undefined);
+    const change = fc.tuple(fc.nat(pod.length - 1), fc.nat(255));
+    const property = fc.asyncProperty(
+      fc.array(change, { maxLength: 4 }),
+      fc.nat(pod.length),
+      async (changes, length) => {
+        const body = Buffer.from(pod.subarray(0, changes.length === 0 ? length : pod.length));
+        for (const [at, byte] of changes) body[at] = byte;
+        await decodeBody(body, "application/vnd.kubernetes.protobuf", schemaOf).catch((error: unknown) =>
+          assert.ok(isRefusal(error), `${(error as Error).stack}`),
+        );
+      },
+    );
+    await fc.assert(property, bounded);
+  });
+
   test("YAML bodies", () => {
     const noise = wordsOf(
       "{",
@@ -202,6 +227,37 @@ describe("noise", () => {
     });
     fc.assert(property, bounded);
     assert.equal(({} as Record<string, unknown>)["a"], undefined);
+  });
+
+  test("strategic merge patches of anything to anything", () => {
+    const fields = ["metadata", "spec", "containers", "name", "finalizers", "ports", "toString", "__proto__"];
+    const directives = ["$patch", "$retainKeys", "$setElementOrder/containers", "$deleteFromPrimitiveList/finalizers"];
+    const key = fc.constantFrom(...fields, ...directives);
+    const leaf = fc.constantFrom<unknown>("replace", "delete", "merge", "a", 1, null);
+    const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+      tree: fc.oneof({ maxDepth: 5 }, leaf, fc.array(tie("tree"), { maxLength: 3 }), fc.dictionary(key, tie("tree"))),
+    }));
+    const pod = patchSchemaOf("core.v1.Pod")!;
+    const property = fc.property(tree, tree, (document, patch) => {
+      const before = JSON.stringify([document, patch]);
+      valueOf(() => applyStrategicPatch(document, patch, pod), isRefusal);
+      assert.equal(JSON.stringify([document, patch]), before);
+    });
+    fc.assert(property, bounded);
+    assert.equal(({} as Record<string, unknown>)["a"], undefined);
+  });
+
+  test("names and labels: a complaint or none", () => {
+    const noise = wordsOf("a", "A", "0", "-", ".", "_", "/", "a".repeat(64), "example.com/");
+    const property = fc.property(noise, (text) => {
+      for (const errorsOf of [dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors]) {
+        const [first = ""] = errorsOf(text);
+        assert.equal(typeof first, "string");
+      }
+      if (labelValueErrors(text).length > 0 || text === "") return;
+      assert.ok(selectorMatches(parseSelector(`a=${text}`), { a: text }));
+    });
+    fc.assert(property, bounded);
   });
 
   test("WebSocket frames: a connection carries messages or ends", async () => {

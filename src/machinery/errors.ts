@@ -1,6 +1,9 @@
 // Kubernetes' Status errors: one row per reason, one builder per situation. Follows kubernetes v1.36
 // staging/src/k8s.io/apimachinery/pkg/api/errors (reasons, codes, message forms).
 
+/** What a client sent, for a message: objects of clients must not be asked for their text. */
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : String(JSON.stringify(value)));
+
 export interface StatusCause {
   reason?: string;
   message?: string;

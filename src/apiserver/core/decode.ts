@@ -2,7 +2,7 @@
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { decodeObject, schemaOf } from "../../kinds/schema.ts";
-import { badRequest } from "../../machinery/errors.ts";
+import { badRequest, textOf } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { RequestContext, WriteParameters } from "../types.ts";
 
@@ -68,20 +68,17 @@ export function decode(
 /** The API version of the kind; throws BadRequest when the object says that it is something else. */
 export function checkType(kind: AnyKind, draft: { readonly apiVersion?: string; readonly kind?: string }): string {
   const version = apiVersionOf(kind);
-  if ((draft.kind || kind.kind) !== kind.kind) {
-    const given = String(draft.apiVersion || version)
-      .split("/")
-      .at(-1);
+  const [givenVersion, givenKind] = [textOf(draft.apiVersion || version), textOf(draft.kind || kind.kind)];
+  if (givenKind !== kind.kind) {
+    const given = givenVersion.slice(givenVersion.indexOf("/") + 1);
     throw badRequest(
-      `${draft.kind} in version ${JSON.stringify(given)} cannot be handled as a ${kind.kind}: converting (${given}.${draft.kind}) to (${kind.version}.${kind.kind}): unknown conversion`,
+      `${givenKind} in version ${JSON.stringify(given)} cannot be handled as a ${kind.kind}: converting (${given}.${givenKind}) to (${kind.version}.${kind.kind}): unknown conversion`,
     );
   }
-  if ((draft.apiVersion || version) !== version) {
-    throw badRequest(
-      `the API version in the data (${draft.apiVersion}) does not match the expected API version (${version})`,
-    );
-  }
-  return version;
+  if (givenVersion === version) return version;
+  throw badRequest(
+    `the API version in the data (${givenVersion}) does not match the expected API version (${version})`,
+  );
 }
 
 /** Makes the draft say what the request says; throws BadRequest where the two contradict each other. */

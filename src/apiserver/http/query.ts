@@ -1,6 +1,8 @@
 // Query parameters of the generic verbs, checked. Follows kubernetes v1.36
 // staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/validation (allowed values, message forms).
-import { badRequest, invalid, type FieldError } from "../../machinery/errors.ts";
+import { badRequest, invalid, textOf, type FieldError } from "../../machinery/errors.ts";
+import type { DeleteOptions } from "../../kinds/generated/meta.v1.ts";
+import { decodeObject } from "../../kinds/schema.ts";
 import { forbiddenField, invalidValue, notSupported } from "../../machinery/field.ts";
 import type { DeleteParameters, ListParameters, WatchParameters, WriteParameters } from "../types.ts";
 import { isTrue } from "./request-info.ts";
@@ -61,46 +63,47 @@ export function writeParameters(
 
 /** Delete options of the body win over those of the query; both are checked alike. */
 export function deleteParameters(query: URLSearchParams, body: unknown): DeleteParameters {
-  const fromBody =
-    body !== null && typeof body === "object" && !Array.isArray(body) ? (body as Record<string, unknown>) : {};
-  if (fromBody.kind !== undefined && fromBody.kind !== "DeleteOptions") {
-    throw badRequest(
-      `the object provided is unrecognized (must be of type DeleteOptions): kind ${String(fromBody.kind)}`,
-    );
-  }
-  const usesBody = Object.keys(fromBody).some((key) => key !== "kind" && key !== "apiVersion");
-  const dryRun = usesBody ? listOf(fromBody.dryRun) : query.getAll("dryRun");
-  const grace = usesBody ? fromBody.gracePeriodSeconds : integer(query, "gracePeriodSeconds");
-  const policy = (usesBody ? fromBody.propagationPolicy : query.get("propagationPolicy")) ?? undefined;
-  const orphan = usesBody
-    ? fromBody.orphanDependents
-    : query.has("orphanDependents")
-      ? isTrue(query.get("orphanDependents"))
-      : undefined;
+  const fromBody = deleteOptionsOf(body ?? {});
+  const usesBody = Object.keys(body ?? {}).some((key) => key !== "kind" && key !== "apiVersion");
+  const orphans = query.get("orphanDependents");
+  const options: Partial<DeleteOptions> = usesBody
+    ? fromBody
+    : {
+        dryRun: query.getAll("dryRun"),
+        gracePeriodSeconds: integer(query, "gracePeriodSeconds"),
+        propagationPolicy: query.get("propagationPolicy") ?? "",
+        orphanDependents: orphans === null ? undefined : isTrue(orphans),
+      };
+  const { dryRun = [], gracePeriodSeconds: grace, propagationPolicy: policy, orphanDependents: orphan } = options;
   const errors: FieldError[] = [...dryRunErrors(dryRun)];
-  if (grace !== undefined && grace !== null && !Number.isSafeInteger(grace)) {
-    throw badRequest("gracePeriodSeconds must be an integer");
-  }
-  if (typeof grace === "number" && grace < 0) {
+  if (grace !== undefined && grace < 0) {
     errors.push(invalidValue("gracePeriodSeconds", grace, "must be greater than or equal to 0"));
   }
-  if (policy !== undefined && policy !== "" && !isOneOf(policies, policy)) {
+  if (policy && !isOneOf(policies, policy)) {
     errors.push(notSupported("propagationPolicy", policy, [...policies, "nil"]));
   }
-  if (policy && typeof orphan === "boolean") {
+  if (policy && orphan !== undefined) {
     errors.push(
       invalidValue("propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set"),
     );
   }
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
-  const preconditions = fromBody.preconditions as DeleteParameters["preconditions"] | null | undefined;
+  const { preconditions } = options;
   return {
     ...(dryRun.length > 0 ? { dryRun: true } : {}),
-    ...(typeof grace === "number" ? { gracePeriodSeconds: grace } : {}),
+    ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(policy ? { propagationPolicy: policy as (typeof policies)[number] } : {}),
-    ...(typeof orphan === "boolean" ? { orphanDependents: orphan } : {}),
-    ...(preconditions && typeof preconditions === "object" ? { preconditions } : {}),
+    ...(orphan === undefined ? {} : { orphanDependents: orphan }),
+    ...(preconditions ? { preconditions } : {}),
   };
+}
+
+function deleteOptionsOf(body: object): Partial<DeleteOptions> {
+  const { object, errors } = decodeObject(body, "meta.v1.DeleteOptions", { unknown: "ignore" });
+  const kind = textOf((body as { kind?: unknown }).kind ?? "DeleteOptions");
+  if (kind === "DeleteOptions" && errors.length === 0) return object as Partial<DeleteOptions>;
+  const why = errors.length > 0 ? errors.join(", ") : `kind ${kind}`;
+  throw badRequest(`the object provided is unrecognized (must be of type DeleteOptions): ${why}`);
 }
 
 /** Parameters of list and deletecollection. `name`, if given, restricts to that one object. */
@@ -153,8 +156,6 @@ export function integer(query: URLSearchParams, key: string): number | undefined
 
 const isOneOf = <T extends string>(allowed: readonly T[], value: unknown): value is T =>
   (allowed as readonly unknown[]).includes(value);
-
-const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
 
 const dryRunErrors = (values: readonly string[]): FieldError[] =>
   values.filter((value) => value !== "All").map((value) => notSupported("dryRun", [value], ["All"]));

@@ -90,3 +90,38 @@ test("to read a status is a right of its own", async () => {
   assert.deepEqual([await read("whole", path), await read("whole", `${path}/status`)], [200, 403]);
   assert.deepEqual([await read("part", path), await read("part", `${path}/status`)], [403, 200]);
 });
+
+test("objects where texts belong are refused, whatever they claim to be", async () => {
+  const { ask } = await testRouter();
+  await ask("POST", maps, { body: JSON.stringify(map) });
+  const odd = { toString: 1, valueOf: [], split: "", length: -1 };
+  const deletion = { propagationPolicy: odd, preconditions: { uid: odd }, dryRun: odd, gracePeriodSeconds: odd };
+  const rows: [string, string, string, unknown][] = [
+    ["POST", maps, "json", { ...map, kind: odd }],
+    ["POST", maps, "json", { ...map, apiVersion: odd }],
+    ["POST", maps, "json", { ...map, metadata: odd }],
+    ["POST", maps, "json", { ...map, metadata: { name: odd } }],
+    ["PUT", `${maps}/a`, "json", { ...map, metadata: { name: odd } }],
+    ["PUT", `${maps}/a`, "json", { ...map, metadata: { name: "a", resourceVersion: odd } }],
+    ["PATCH", `${maps}/a`, "json-patch+json", [{ op: odd, path: "/a" }]],
+    ["PATCH", `${maps}/a`, "json-patch+json", [{ op: "test", path: odd }]],
+    ["PATCH", `${maps}/a`, "json-patch+json", [{ op: "add", path: "/metadata/name", value: odd }]],
+    ["PATCH", `${maps}/a`, "merge-patch+json", { kind: odd }],
+    ["PATCH", `${maps}/a`, "strategic-merge-patch+json", { data: { $patch: odd } }],
+    ["PATCH", `${maps}/a`, "strategic-merge-patch+json", { metadata: { "$setElementOrder/finalizers": odd } }],
+    ["PATCH", `${maps}/a?fieldManager=me`, "apply-patch+yaml", { ...map, kind: odd }],
+    ["PATCH", `${maps}/a?fieldManager=me`, "apply-patch+yaml", { ...map, metadata: { managedFields: odd } }],
+    ["DELETE", `${maps}/a`, "json", { ...deletion, kind: odd }],
+    ...Object.entries(deletion).map(([name, value]): [string, string, string, unknown] => [
+      "DELETE",
+      `${maps}/a?dryRun=All`,
+      "json",
+      { [name]: value },
+    ]),
+  ];
+  for (const [method, path, type, body] of rows) {
+    const answer = await ask(method, path, { headers: patchType(type), body: JSON.stringify(body) });
+    assert.ok(answer.status >= 400 && answer.status < 500, `${method} ${JSON.stringify(body)}: ${answer.text}`);
+    assert.equal(answer.json().kind, "Status");
+  }
+});

@@ -2,7 +2,7 @@
 import type { PatchType } from "../../client/client.ts";
 import { collectionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import { badRequest, methodNotSupported, notAcceptable, unsupportedMediaType } from "../../machinery/errors.ts";
+import { badRequest, methodNotSupported, notAcceptable, textOf, unsupportedMediaType } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry } from "../../store/store.ts";
 import { checkType } from "../core/decode.ts";
@@ -158,7 +158,7 @@ async function update(call: ResourceCall): Promise<EdgeResponse> {
   const draft = objectOf(call, decoded);
   const name = draft.metadata?.name;
   if (name && name !== info.name) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+    throw badRequest(`the name of the object (${textOf(name)}) does not match the name on the URL (${info.name})`);
   }
   const { entry, created } = await services.api.update(context, kind, targetOf(info), draft, parameters);
   return entryResponse(kind, entry, wanted, created ? 201 : 200);

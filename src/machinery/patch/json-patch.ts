@@ -1,6 +1,6 @@
 // JSON Patch (RFC 6902). Follows kubernetes v1.36 apiserver/pkg/endpoints/handlers/patch.go (limits, which error is which status).
 import { deepEqual } from "../equal.ts";
-import { badRequest, requestEntityTooLarge, statusError, type StatusError } from "../errors.ts";
+import { badRequest, requestEntityTooLarge, statusError, textOf, type StatusError } from "../errors.ts";
 
 const maxOperations = 10_000;
 /** Bytes that all copy operations of one patch may add together. */
@@ -55,7 +55,7 @@ export function applyJsonPatch(document: Json, patch: Json): Json {
 function applyOperation(document: Json, operation: Operation): Json {
   const at = tokensOf(operation.path, "path");
   const value = () => {
-    if (operation.value === undefined) throw rejected(`${String(operation.op)} operation lacks a value`);
+    if (operation.value === undefined) throw rejected(`${textOf(operation.op)} operation lacks a value`);
     return operation.value;
   };
   switch (operation.op) {
@@ -82,7 +82,7 @@ function applyOperation(document: Json, operation: Operation): Json {
       return write(write(document, from, 0, { op: "remove" }), at, 0, { op: "add", value: moved });
     }
     default:
-      throw rejected(`Unexpected kind: ${String(operation.op ?? "unknown")}`);
+      throw rejected(`Unexpected kind: ${textOf(operation.op ?? "unknown")}`);
   }
 }
 

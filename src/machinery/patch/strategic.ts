@@ -1,7 +1,7 @@
 // Strategic merge patch: a merge patch that knows which lists are merged by a key, and carries directives.
 // Follows kubernetes v1.36 apimachinery/pkg/util/strategicpatch (directives, order of merged lists, error texts).
 import { deepEqual } from "../equal.ts";
-import { badRequest } from "../errors.ts";
+import { badRequest, textOf } from "../errors.ts";
 
 /** What strategic merge must know about a field. `object` describes the value, `items` the elements of a list. */
 export interface PatchField {
@@ -56,7 +56,7 @@ function mergeObject(original: JsonObject, patch: JsonObject, schema: PatchSchem
 }
 
 const unknownPatchType = (directive: unknown, patch: unknown) =>
-  badRequest(`unknown patch type [${String(directive)}] in map [${JSON.stringify(patch)}]`);
+  badRequest(`unknown patch type [${textOf(directive)}] in map [${JSON.stringify(patch)}]`);
 
 /** A copy of the original, reduced to what `$retainKeys` names. */
 function retained(original: JsonObject, patch: JsonObject): JsonObject {
