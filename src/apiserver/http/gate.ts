@@ -101,6 +101,8 @@ function timeLimit(request: EdgeRequest, most: number): number {
   return ms > 0 && ms < most ? ms : most;
 }
 
-/** The response with further headers. */
+/** The response with further headers. Nobody between here and the client may keep it, unless it says otherwise. */
 export const withHeaders = (outcome: Outcome, headers: Readonly<Record<string, string>>): Outcome =>
-  outcome === upgraded ? outcome : { ...outcome, headers: { ...outcome.headers, ...headers } };
+  outcome === upgraded
+    ? outcome
+    : { ...outcome, headers: { "cache-control": "no-cache, private", ...outcome.headers, ...headers } };

@@ -119,6 +119,13 @@ test("strangers get 401 except where health is asked", async () => {
     assert.equal(await status(path), 401, path);
 });
 
+test("answers are nobody's to keep, but for documents that are the same for all", async () => {
+  const { ask } = await testRouter();
+  for (const path of ["/api/v1/namespaces", "/api/v1/namespaces/default/secrets/none", "/version", "/nowhere"])
+    assert.equal((await ask("GET", path)).headers["cache-control"], "no-cache, private", path);
+  assert.match(String((await ask("GET", "/openid/v1/jwks")).headers["cache-control"]), /^public/);
+});
+
 test("what is not allowed is forbidden in upstream's words, unknown or not", async () => {
   const { ask } = await testRouter();
   const peer = { commonName: "jane", organizations: [] };
