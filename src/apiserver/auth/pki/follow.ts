@@ -18,8 +18,7 @@ export function followPki(
   { clock, log, signal }: { readonly clock: Clock; readonly log: Logger; readonly signal: AbortSignal },
 ): () => void {
   let triedAt = Number.NEGATIVE_INFINITY;
-  let renewing: Promise<void> | undefined;
-  const renew = async (): Promise<void> => {
+  const renewNow = async (): Promise<void> => {
     triedAt = clock.now();
     try {
       if (await pki.renew()) log.info({}, "certificates were renewed");
@@ -27,11 +26,22 @@ export function followPki(
     } catch (error) {
       log.error({ error }, "certificates could not be renewed: they stay as they are");
     }
-    renewing = undefined;
   };
-  const renewOnce = () => void (renewing ??= renew());
+  let isWanted = false;
+  let running: Promise<void> | undefined;
+  const runWanted = async () => {
+    while (isWanted) {
+      isWanted = false;
+      await renewNow();
+    }
+    running = undefined;
+  };
+  const renew = () => {
+    isWanted = true;
+    running ??= runWanted();
+  };
   const check = () => {
-    if (pki.isDue() && Math.abs(clock.now() - triedAt) >= againMs) renewOnce();
+    if (pki.isDue() && Math.abs(clock.now() - triedAt) >= againMs) renew();
   };
   let cancelCheck = () => {};
   const checkLater = () => {
@@ -46,7 +56,7 @@ export function followPki(
   const watcher = watch(pki.dir, { persistent: false, signal }, (_, name) => {
     if (name?.startsWith(".")) return;
     cancelRenewal();
-    cancelRenewal = clock.after(quietMs, renewOnce);
+    cancelRenewal = clock.after(quietMs, renew);
   });
   watcher.on("error", (error) => log.warn({ error }, "rotated certificates will be noticed at the next start only"));
   signal.addEventListener("abort", () => [cancelCheck, cancelRenewal].forEach((cancel) => cancel()), { once: true });
