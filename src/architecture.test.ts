@@ -49,6 +49,7 @@ test("the paths that the documents name exist", () => {
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/compatibility.md",
+    "docs/conformance.md",
     "examples/README.md",
   ]) {
     for (const [, path] of readFileSync(join(root, document), "utf8").matchAll(
@@ -56,6 +57,24 @@ test("the paths that the documents name exist", () => {
     )) {
       if (!existsSync(join(root, path!))) missing.push(`${document}: ${path}`);
     }
+  }
+  assert.deepEqual(missing, []);
+});
+
+test("the tests that docs/conformance.md names exist", () => {
+  const root = join(src, "..");
+  const rows = readFileSync(join(root, "docs/conformance.md"), "utf8").matchAll(/`([^`]+\.test\.ts)` \| (.+) \|$/gm);
+  const missing: string[] = [];
+  for (const [, file, title] of rows) {
+    const titles = readFileSync(join(root, file!), "utf8").matchAll(/^\s*(?:test|withEach)\(\s*(["`])(.+?)\1/gm);
+    const matches = ([, , own]: RegExpExecArray) =>
+      new RegExp(
+        `^${own!
+          .split(/\$\{[^}]*\}/)
+          .map(RegExp.escape)
+          .join(".+")}$`,
+      ).test(title!);
+    if (!titles.some(matches)) missing.push(`${file}: ${title}`);
   }
   assert.deepEqual(missing, []);
 });

@@ -11,7 +11,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
   let { ask, patch, until, watch } = {} as Requests;
 
   before(async () => {
-    plane = await startControlPlane({ historyEvents: 2000 });
+    plane = await startControlPlane({ historyEvents: 500 });
     ({ ask, patch, until, watch } = requestsOf(plane.admin));
   });
   after(async () => plane?.[Symbol.asyncDispose]());
@@ -30,12 +30,19 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
   test("watchers observe add, update and delete, restart from any version, and lose what stops matching", async () => {
     const maps = `${space}/configmaps`;
     const selector = "labelSelector=watch%3Done";
+    const { metadata } = await ask("GET", maps);
+    const either = `labelSelector=watch+in+(one,two)&resourceVersion=${metadata.resourceVersion}`;
+    const live = watch(`${maps}?watch=1&${either}`, 6);
     const first = await ask("POST", maps, configMap("watched", { watch: "one" }));
     const changed = await patch(`${maps}/watched`, { data: { a: "1" } });
     await patch(`${maps}/watched`, { metadata: { labels: { watch: "two" } } });
     await patch(`${maps}/watched`, { data: { a: "2" } });
     await patch(`${maps}/watched`, { metadata: { labels: { watch: "one" } } });
     await ask("DELETE", `${maps}/watched`);
+    assert.deepEqual(
+      (await live).map(({ type }) => type),
+      ["ADDED", "MODIFIED", "MODIFIED", "MODIFIED", "MODIFIED", "DELETED"],
+    );
     const version = Number(first.metadata.resourceVersion);
     const all = await watch(`${maps}?watch=1&${selector}&resourceVersion=${version - 1}`, 5);
     const wanted = ["ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"].map((type) => `${type} watched`);
@@ -160,6 +167,9 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     const condition = { type: "StatusPatch", status: "True", reason: "Test", message: "set", lastTransitionTime: null };
     const patched = await patch(`${path}/status`, { status: { conditions: [condition] } });
     assert.equal(patched.status.conditions[0].type, "StatusPatch");
+    const stated = { ...patched, status: { ...patched.status, conditions: [{ ...condition, type: "StatusUpdate" }] } };
+    const { status } = await ask("PUT", `${path}/status`, stated);
+    assert.deepEqual([status.phase, status.conditions[0].type], ["Active", "StatusUpdate"]);
     const withFinalizer = { ...(await ask("GET", path)) };
     withFinalizer.spec = { finalizers: [...withFinalizer.spec.finalizers, "example.com/wait"] };
     assert.equal((await ask("PUT", `${path}/finalize`, withFinalizer)).spec.finalizers.length, 2);
@@ -177,7 +187,7 @@ describe("the API as conformance sees it", { timeout: 120_000 }, () => {
     await ask("DELETE", path);
     const leaving = await until(path, ({ spec }) => !spec.finalizers.includes("kubernetes"));
     assert.equal(leaving.status.phase, "Terminating");
-    assert.equal((await ask("GET", `${path}/services`)).items.length, 0);
+    for (const plural of ["services", "pods"]) assert.equal((await ask("GET", `${path}/${plural}`)).items.length, 0);
     await ask("PUT", `${path}/finalize`, { ...leaving, spec: { finalizers: [] } });
     await until(path, (namespace) => namespace === undefined);
   });
