@@ -125,6 +125,9 @@ export class EncryptionCodec implements Codec {
   }
 }
 
+export const covers = (rules: readonly Rule[], collection: string): boolean =>
+  providersFor(rules, collection) !== noProviders;
+
 /** Those of the rule that names the resource, of its whole group, or of everything; what no rule is for stays plain. */
 function providersFor(rules: readonly Rule[], collection: string): readonly Provider[] {
   const [group, resource] = collection.split("/") as [string, string];

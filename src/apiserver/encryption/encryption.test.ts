@@ -183,6 +183,17 @@ const cbc = (name: string) => `{aescbc: {keys: [{name: ${name}, secret: ${secret
 const box = (name: string) => `{secretbox: {keys: [{name: ${name}, secret: ${secretOf(name.charCodeAt(0))}}]}}`;
 const open = "{identity: {}}";
 
+test("Secrets stay encrypted by the default under a configuration that says nothing of them", async () => {
+  using dir = dataDirectory();
+  const config = join(dir.path, "encryption.yaml");
+  writeFileSync(config, configOf(cbc("a")).replace("[secrets]", "[configmaps]"));
+  for (const _ of ["made", "found again"]) {
+    await using opened = await openEncrypted(dir.path, { config });
+    if (!opened.store.get(keyOf("s"))) await create(opened.store, "s", "value");
+    assert.deepEqual(prefixes(dir.path), [current(dir.path)]);
+  }
+});
+
 test("a configuration takes the default's place, is followed, and one that cannot be used changes nothing", async () => {
   using dir = dataDirectory();
   const config = join(dir.path, "encryption.yaml");

@@ -8,7 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { followConfig } from "../auth/config-file.ts";
 import type { ApiServerFlags } from "../flags.ts";
 import type { HealthCheck } from "../http/services.ts";
-import { EncryptionCodec, type EncryptionRules } from "./codec.ts";
+import { covers, EncryptionCodec, type EncryptionRules, type Rule } from "./codec.ts";
 import { parseEncryptionConfig, type KmsPlugin } from "./config.ts";
 import { keyFileOf, newKey, parseKeys, readKeyFile, writeKeyFile } from "./key-file.ts";
 import type { KmsProvider } from "./kms.ts";
@@ -48,7 +48,7 @@ function byKeyFile({ dataDir, log, signal }: EncryptionOptions): Encryption {
   const rulesOf = (keys: readonly NamedKey[]): EncryptionRules => ({
     rules: [{ resource: "secrets", providers: [...keys.map(aesGcm), identity] }],
     readers: [],
-    source: stored ? file : `${file} (there is no such file)`,
+    source: existsSync(file) ? file : `${file} (there is no such file)`,
   });
   const codec = new EncryptionCodec(rulesOf(current));
   const settle = () => {
@@ -75,72 +75,80 @@ function byKeyFile({ dataDir, log, signal }: EncryptionOptions): Encryption {
       }
       if (current.length > 1) settle();
       const load = (text: string) => Promise.resolve(parseKeys(text));
-      const use = inTurn((keys: readonly NamedKey[]) => adopt(keys, store), file, log);
-      await followConfig(file, { log, signal, load, use });
+      const inTurn = queue(file, log, signal);
+      await followConfig(file, { log, signal, load, use: (keys) => inTurn(() => adopt(keys, store)) });
     },
   };
 }
 
-/** What an EncryptionConfiguration says; values under the keys of the default are read all the same. */
+/**
+ * What an EncryptionConfiguration says. Values under the keys of the default are read all the same, and Secrets stay under
+ * those when it says nothing of them: plain text has to be asked for.
+ */
 async function configured(file: string, options: EncryptionOptions): Promise<Encryption> {
   const { dataDir, clock, log, signal } = options;
   const keyFile = keyFileOf(dataDir);
-  const readers = (existsSync(keyFile) ? readKeyFile(keyFile)! : []).map(aesGcm);
+  const keys = readKeyFile(keyFile) ?? [newKey()];
+  const readers = keys.map(aesGcm);
+  const byDefault: Rule = { resource: "secrets", providers: [...readers, identity] };
+  const inTurn = queue(file, log, signal);
+  const started = Promise.withResolvers<Store>();
+  let codec: EncryptionCodec | undefined;
   let plugins: readonly KmsProvider[] = [];
-  let rewriteLater = () => {};
+  const rewrite = async (store: Store) => {
+    const count = await store.rewrite((key, bytes) => codec!.renewed(key, bytes));
+    if (count > 0) log.info({ file, count }, "values stored otherwise were rewritten as the configuration says");
+  };
   const load = async (text: string): Promise<Loaded> => {
     const opened: KmsProvider[] = [];
     const openKms = async (plugin: KmsPlugin) => {
       const { openKmsProvider } = await import("./kms.ts");
-      const provider = await openKmsProvider(plugin, { clock, log, signal, onRotation: () => rewriteLater() });
+      const onRotation = () => inTurn(async () => rewrite(await started.promise));
+      const provider = await openKmsProvider(plugin, { clock, log, signal, onRotation });
       opened.push(provider);
       return provider;
     };
     try {
-      const rules = await parseEncryptionConfig(text, openKms);
+      const given = await parseEncryptionConfig(text, openKms);
+      const rules = covers(given, "/secrets") ? given : [...given, byDefault];
       return { rules: { rules, readers, source: file }, plugins: opened };
     } catch (error) {
       for (const provider of opened) provider.close();
       throw error;
     }
   };
-  let codec: EncryptionCodec | undefined;
-  const started = Promise.withResolvers<Store>();
-  const rewrite = async (store: Store) => {
-    const count = await store.rewrite((key, bytes) => codec!.renewed(key, bytes));
-    if (count > 0) log.info({ file, count }, "values stored otherwise were rewritten as the configuration says");
+  /** Before anything can be written with them. */
+  const prepare = async (loaded: Loaded) => {
+    if (loaded.rules.rules.includes(byDefault) && !existsSync(keyFile)) writeKeyFile(keyFile, keys);
+    for (const plugin of loaded.plugins) await plugin.ready();
   };
-  const adopt = inTurn(
-    async (loaded: Loaded) => {
-      const store = await started.promise;
-      try {
-        for (const plugin of loaded.plugins) await plugin.ready();
-        const count = await exchange(codec!, loaded.rules, store);
-        log.info({ file, count }, "the configuration of encryption is in use");
-      } catch (error) {
-        for (const plugin of loaded.plugins) plugin.close();
-        throw error;
-      }
-      for (const plugin of plugins) plugin.close();
-      plugins = loaded.plugins;
-    },
-    file,
-    log,
-  );
-  const use = (loaded: Loaded) => {
-    if (codec) return adopt(loaded);
-    codec = new EncryptionCodec(loaded.rules);
+  const adopt = async (loaded: Loaded) => {
+    const store = await started.promise;
+    try {
+      await prepare(loaded);
+      const count = await exchange(codec!, loaded.rules, store);
+      log.info({ file, count }, "the configuration of encryption is in use");
+    } catch (error) {
+      for (const plugin of loaded.plugins) plugin.close();
+      throw error;
+    }
+    for (const plugin of plugins) plugin.close();
     plugins = loaded.plugins;
   };
+  let first: Loaded | undefined;
+  const use = (loaded: Loaded) => {
+    if (first) return inTurn(() => adopt(loaded));
+    first = loaded;
+    plugins = loaded.plugins;
+    codec = new EncryptionCodec(loaded.rules);
+  };
   await followConfig(file, { log, signal, load, use });
-  const again = inTurn(async () => rewrite(await started.promise), file, log);
-  rewriteLater = () => again(undefined);
   return {
     codec: codec!,
     checks: () =>
       plugins.length > 0 ? [{ name: "kms-providers", isGood: plugins.every(({ problem }) => !problem) }] : [],
     async follow(store) {
-      for (const plugin of plugins) await plugin.ready();
+      await prepare(first!);
       if (codec!.sawStale) await rewrite(store);
       started.resolve(store);
     },
@@ -170,12 +178,12 @@ async function exchange(codec: EncryptionCodec, rules: EncryptionRules, store: S
   return count;
 }
 
-/** Runs `act` for one after the other; a failure is logged. */
-function inTurn<T>(act: (value: T) => Promise<void>, file: string, log: Logger): (value: T) => void {
+/** Runs one after the other, as two rewritings at a time could undo each other; a failure is logged. */
+function queue(file: string, log: Logger, signal: AbortSignal): (act: () => Promise<void>) => void {
   let last: Promise<void> = Promise.resolve();
-  return (value) => {
-    last = last
-      .then(() => act(value))
-      .catch((error: unknown) => log.error({ file, error }, "encryption stays as it was: what is new cannot be used"));
+  return (act) => {
+    last = last.then(act).catch((error: unknown) => {
+      if (!signal.aborted) log.error({ file, error }, "encryption stays as it was: what is new cannot be used");
+    });
   };
 }
