@@ -73,14 +73,22 @@ interface Waiting {
   readonly refuse: (error: Error) => void;
 }
 
-/** Work of one turn; then input is read again and others may have come. */
-const turnMs = 1;
+/** What comes while nobody waits is served as it is read for so long, before others are read. */
+const freeMs = 1;
+/**
+ * Work for those who wait in one turn of the loop. Whoever comes meanwhile is read only after it, and what is answered in it
+ * is sent only after the input of the next one: for those who ask little, the length of a turn is the time they wait.
+ */
+const turnMs = 0.25;
 /** How often seats are lent anew while requests come; sooner when one has to wait for a seat. */
 const adjustMs = 10_000;
 const adjustSoonMs = 1000;
 /** What remains of a peak after each adjustment period. */
 const memory = 0.977;
 const sweepMs = 1000;
+/** So many are told at once in each second that they are refused. Others are told late: who asks again at once must not live on refusals. */
+const promptRefusals = 100;
+const lateMs = 1000;
 /** More than this and the thread was kept waiting, or the width was told wrong. */
 const mostMsPerSeat = 3;
 /** Thread time of a request that was not measured. */
@@ -100,6 +108,8 @@ export class Dispatcher {
   #sweeping = false;
   #virtual = 0;
   #adjustedAt: number;
+  #refusals = 0;
+  #refusalsSince = 0;
 
   /** `seats` is what all limited levels share. */
   constructor({ loop, clock, seats }: { loop: Loop; clock: Clock; seats: number }) {
@@ -143,10 +153,10 @@ export class Dispatcher {
     if (now - this.#adjustedAt >= adjustMs) this.#adjust(now);
     this.#openTurn(now);
     const { set, settings } = level;
-    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < turnMs && set.isFree(call.width));
+    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < freeMs && set.isFree(call.width));
     if (set.waiting === 0) level.next = Math.max(level.next, this.#virtual);
     const request = set.enqueue(call.flow, call.width, now);
-    if (typeof request === "string") throw refused(call, request);
+    if (typeof request === "string") return this.#refuse(refused(call, request), now);
     level.demand.high = Math.max(level.demand.high, set.seatsInUse + set.seatsWaiting);
     if (free) return this.#start(level, set.dispatch(now)!, call, now);
     call.tally.waiting++;
@@ -157,6 +167,18 @@ export class Dispatcher {
     this.#wake();
     this.#sweepLater();
     return waiting;
+  }
+
+  /** Throws, or rejects later. */
+  #refuse(error: Error, now: number): Promise<never> {
+    if (now - this.#refusalsSince >= lateMs) {
+      this.#refusals = 0;
+      this.#refusalsSince = now;
+    }
+    if (this.#refusals++ < promptRefusals) throw error;
+    // Spread, so that a crowd does not come back as one.
+    const delayMs = (lateMs * (1 + (this.#refusals % 16))) / 16;
+    return new Promise((_, refuse) => void this.#clock.after(delayMs, () => refuse(error)));
   }
 
   #openTurn(now: number): void {
@@ -181,7 +203,7 @@ export class Dispatcher {
         released = true;
         const end = this.#loop.now();
         if (request.threadMs === 0)
-          request.threadMs = turn === this.#turn ? Math.min(end - now, turnMs) : usualThreadMs;
+          request.threadMs = turn === this.#turn ? Math.min(end - now, freeMs) : usualThreadMs;
         tally.executing--;
         this.#executing.delete(request);
         level.set.finish(request, end);
