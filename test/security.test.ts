@@ -127,6 +127,10 @@ describe("other users of the machine", () => {
     const expected = [`tcp 127.0.0.1:${apiPort}`, `tcp ${gateway}:${apiPort}`, `tcp ${dns}:53`, `udp ${dns}:53`];
     assert.deepEqual(places(knarr), expected.toSorted());
     assert.deepEqual(places(haproxy), [`tcp 0.0.0.0:${httpPort}`, `tcp 0.0.0.0:${httpsPort}`].toSorted());
+    // Who takes what the world sends has no rights and sees no file.
+    const worker = `/proc/${haproxy.at(-1)}`;
+    assert.match(readFileSync(`${worker}/status`, "utf8"), /^Uid:\t65534\t65534\t65534\t.*^CapEff:\t0+$/ms);
+    assert.equal(readlinkSync(`${worker}/root`), join(cluster.dataDir, "ingress/empty"));
     const [streams, ...others] = listening(containerd);
     assert.deepEqual([streams?.address, ...others], ["127.0.0.1"]);
     for (const stream of ["exec", "attach", "portforward"]) {

@@ -13,6 +13,9 @@ export interface ConfigOptions {
 /** The servers of each backend by position; an undefined position is a spare one. */
 export type Slots = ReadonlyMap<string, readonly (Backend | undefined)[]>;
 
+/** All that the process which talks to the world sees of the disk. */
+export const emptyDirectory = "empty";
+
 const fewestSlots = 4;
 
 const same = (a: Backend | undefined, b: Backend | undefined) => a?.address === b?.address && a?.port === b?.port;
@@ -82,6 +85,7 @@ export function renderConfig(plan: IngressPlan, slots: Slots, options: ConfigOpt
     "global",
     `  nbthread ${options.threads}`,
     "  maxconn 8192",
+    `  chroot ${directory}/${emptyDirectory}`,
     "  uid 65534",
     "  gid 65534",
     `  stats socket ${directory}/admin.sock mode 600 level admin expose-fd listeners`,

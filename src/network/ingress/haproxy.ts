@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { adoptChild, type Child, startChild } from "../../host/child.ts";
 import { run } from "../../host/run.ts";
 import { type Clock, sleep } from "../../machinery/clock.ts";
+import { emptyDirectory } from "./config.ts";
 import { defaultCertificate } from "./render.ts";
 import { createSelfSigned, isExpiring } from "./self-signed.ts";
 
@@ -50,6 +51,7 @@ export class HAProxy {
     for (const [file, content] of files) this.#write(file, content);
     await this.#ensureDefaultCertificate();
     this.writeConfig(config);
+    mkdirSync(this.#path(emptyDirectory), { recursive: true, mode: 0o700 });
     const check = await run("haproxy", ["-c", "-f", this.#path("haproxy.cfg")]);
     if (check.code !== 0) throw new HAProxyError(`HAProxy refuses its configuration: ${check.stderr.slice(0, 1000)}`);
     const before = this.running ? await this.#workerPid() : undefined;
