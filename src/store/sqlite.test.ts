@@ -1,6 +1,6 @@
 // The SQLite store: the contract, and what is only true of a file.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
@@ -183,6 +183,32 @@ test("values on disk are rewritten while writes go on, and nothing is left of wh
   await store.close();
   await using again = await open(file, { codec });
   assert.equal(again.list("/pods").entries.length, 850);
+});
+
+test("a rewriting that broke off leaves nothing of what it replaced, from the next start on", async () => {
+  const file = newFile();
+  const store = await open(file);
+  const filler = "x".repeat(3000);
+  await store.write(
+    Array.from({ length: 800 }, (_, i) => ({ ...create(`pod-${i}`), object: pod(`pod-${i}`, { filler }) })),
+  );
+  const replaced: string[] = [];
+  const visit = ({ name }: StoreKey, bytes: Uint8Array) => {
+    if (name === "pod-700") throw new Error("killed");
+    replaced.push(`"uid-${name}"`);
+    return Buffer.from(Buffer.from(bytes).toString().replaceAll("uid-", "id-"));
+  };
+  await assert.rejects(store.rewrite(visit), /killed/);
+  const leftovers = () => {
+    const wal = existsSync(`${file}-wal`) ? readFileSync(`${file}-wal`) : Buffer.of();
+    const bytes = Buffer.concat([readFileSync(file), wal]);
+    return replaced.slice(0, 300).filter((text) => bytes.includes(text));
+  };
+  assert.equal(leftovers().length, 300);
+  await store.close();
+  await using again = await open(file);
+  assert.deepEqual(leftovers(), []);
+  assert.equal(again.get(key("pod-0"))!.object.metadata.uid, "id-pod-0");
 });
 
 test("a write that the codec refuses fails alone, before anything is queued", async () => {

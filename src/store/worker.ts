@@ -17,6 +17,9 @@ const vacuumPages = 256;
 const pageBytes = 4096;
 const readChunkBytes = 1 << 20;
 
+/** The counter that says that replaced values may have left something in the file. */
+const unscrubbed = "unscrubbed";
+
 class NotOurs extends Error {}
 
 interface Statements {
@@ -202,6 +205,7 @@ class LogFile {
         offset += value.length;
         this.#statements.replace.run(value, checksumOf(row, value), row[0]);
       }
+      this.#statements.count.run(unscrubbed, 1);
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
@@ -212,7 +216,14 @@ class LogFile {
   /** Copies what is in use to fresh pages, and empties the write-ahead log: about a second for each gigabyte. */
   scrub(): void {
     this.#db.exec("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#statements.count.run(unscrubbed, 0);
     this.#walBytes = 0;
+  }
+
+  /** Does what a process that was killed after replacing values did not come to. */
+  scrubIfDue(): void {
+    const due = this.#db.prepare("SELECT value FROM counters WHERE name = ? AND value <> 0").get(unscrubbed);
+    if (due) this.scrub();
   }
 
   /** Work that nobody waits for: gives back free pages and empties the write-ahead log, a little at a time. */
@@ -270,6 +281,7 @@ function serve(port: MessagePort, file: string): void {
     const db = open(file);
     readOut(db, port);
     log = new LogFile(db);
+    log.scrubIfDue();
   } catch (error) {
     answer({ type: "failedToOpen", failure: failureOf(error, file) });
     return;
