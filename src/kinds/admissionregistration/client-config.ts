@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { invalidValue, path, required } from "../../machinery/field.ts";
 import { dnsSubdomainErrors, portNumberErrors } from "../../machinery/names.ts";
-import { complaints, type Errors } from "../checks.ts";
+import { all, complaints, type Errors, fields } from "../checks.ts";
 
 interface ClientConfig {
   readonly url?: string;
@@ -35,18 +35,15 @@ function urlErrors(text: string, at: string): Errors {
   const form = "; desired format: https://host[/path]";
   if (!URL.canParse(text))
     return [required(at, `url must be a valid URL: ${JSON.stringify(text)} cannot be parsed${form}`)];
-  const url = new URL(text);
-  const errors: Errors = [];
-  if (url.protocol !== "https:") {
-    errors.push(invalidValue(at, url.protocol.slice(0, -1), `'https' is the only allowed URL scheme${form}`));
-  }
-  if (!url.host) errors.push(invalidValue(at, url.host, `host must be specified${form}`));
-  if (url.username || url.password) {
-    errors.push(invalidValue(at, `${url.username}:***`, "user information is not permitted in the URL"));
-  }
-  if (url.hash) errors.push(invalidValue(at, url.hash.slice(1), "fragments are not permitted in the URL"));
-  if (url.search) errors.push(invalidValue(at, url.search.slice(1), "query parameters are not permitted in the URL"));
-  return errors;
+  const { protocol, host, username, password, hash, search } = new URL(text);
+  const user = "user information is not permitted in the URL";
+  return all(
+    protocol !== "https:" && invalidValue(at, protocol.slice(0, -1), `'https' is the only allowed URL scheme${form}`),
+    !host && invalidValue(at, host, `host must be specified${form}`),
+    (username || password) && invalidValue(at, `${username}:***`, user),
+    hash && invalidValue(at, hash.slice(1), "fragments are not permitted in the URL"),
+    search && invalidValue(at, search.slice(1), "query parameters are not permitted in the URL"),
+  );
 }
 
 function servicePathErrors(text: string, at: string): Errors {
@@ -69,19 +66,20 @@ export function clientConfigErrors(config: ClientConfig | undefined, at: string)
   if ((url === undefined) === (service === undefined)) {
     return [required(at, "exactly one of url or service is required")];
   }
-  const errors = caBundleErrors(caBundle, path(at, "caBundle"));
-  if (url !== undefined) return [...errors, ...urlErrors(url, path(at, "url"))];
-  const here = path(at, "service");
-  if (!service!.name) errors.push(required(path(here, "name"), "service name is required"));
-  if (!service!.namespace) errors.push(required(path(here, "namespace"), "service namespace is required"));
-  if (service!.path !== undefined) errors.push(...servicePathErrors(service!.path, path(here, "path")));
-  const port = service!.port ?? 443;
-  return [
-    ...errors,
-    ...complaints(
-      path(here, "port"),
-      port,
-      portNumberErrors(port).map((why) => `port is not valid: ${why}`),
-    ),
-  ];
+  return all(
+    caBundleErrors(caBundle, path(at, "caBundle")),
+    url !== undefined && urlErrors(url, path(at, "url")),
+    service && serviceErrors(service, path(at, "service")),
+  );
 }
+
+const serviceErrors = (service: NonNullable<ClientConfig["service"]>, at: string): Errors =>
+  fields(at, service, {
+    name: (field, name) => !name && required(field, "service name is required"),
+    namespace: (field, namespace) => !namespace && required(field, "service namespace is required"),
+    path: (field, text) => text !== undefined && servicePathErrors(text, field),
+    port: (field, port = 443) => {
+      const texts = portNumberErrors(port).map((why) => `port is not valid: ${why}`);
+      return complaints(field, port, texts);
+    },
+  });

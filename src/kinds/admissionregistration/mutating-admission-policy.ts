@@ -1,50 +1,33 @@
 // MutatingAdmissionPolicy: CEL rules that may change requests.
 import type * as admissionregistration from "../generated/admissionregistration.v1.ts";
 import { invalidValue, path, required } from "../../machinery/field.ts";
-import { each, type Errors, oneOf } from "../checks.ts";
+import { all, among, each, type Errors, fields, oneOf } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import {
-  constraintErrors,
-  defaultMatchResources,
-  expressionErrors,
-  paramKindErrors,
-  paramKindText,
-  variablesErrors,
-} from "./policy.ts";
-import { matchConditionErrors } from "./webhook.ts";
+import { defaultMatchResources, expressionErrors, paramKindText, policyErrors } from "./policy.ts";
 import { defineKind } from "../kind.ts";
 
 export type MutatingAdmissionPolicy = admissionregistration.MutatingAdmissionPolicy;
 
-function mutationErrors(mutation: admissionregistration.Mutation, at: string): Errors {
-  const errors = oneOf(path(at, "patchType"), mutation.patchType, ["ApplyConfiguration", "JSONPatch"]);
-  for (const [type, field] of [
-    ["ApplyConfiguration", "applyConfiguration"],
-    ["JSONPatch", "jsonPatch"],
-  ] as const) {
-    const wanted = mutation.patchType === type;
-    const given = mutation[field];
-    if (wanted && !given?.expression?.trim()) errors.push(required(path(at, field, "expression")));
-    if (!wanted && given) {
-      errors.push(invalidValue(path(at, field), given, `must not be set when patchType is ${mutation.patchType}`));
-    }
-  }
-  return errors;
+function mutationErrors(at: string, mutation: admissionregistration.Mutation): Errors {
+  const { patchType } = mutation;
+  const expressionOf = (type: string) => (field: string, given: { expression?: string } | undefined) =>
+    patchType === type
+      ? !given?.expression?.trim() && required(path(field, "expression"))
+      : given && invalidValue(field, given, `must not be set when patchType is ${patchType}`);
+  return fields(at, mutation, {
+    patchType: among(["ApplyConfiguration", "JSONPatch"]),
+    applyConfiguration: expressionOf("ApplyConfiguration"),
+    jsonPatch: expressionOf("JSONPatch"),
+  });
 }
 
-function validate({ spec }: MutatingAdmissionPolicy): Errors {
-  return [
-    ...(spec?.mutations?.length ? [] : [required("spec.mutations", "mutations must contain at least one item")]),
-    ...oneOf("spec.failurePolicy", spec?.failurePolicy ?? "Fail", ["Fail", "Ignore"]),
-    ...oneOf("spec.reinvocationPolicy", spec?.reinvocationPolicy, ["IfNeeded", "Never"]),
-    ...paramKindErrors(spec?.paramKind),
-    ...constraintErrors(spec?.matchConstraints),
-    ...matchConditionErrors("spec.matchConditions", spec?.matchConditions),
-    ...variablesErrors(spec?.variables),
-    ...each("spec.mutations", spec?.mutations, (at, mutation) => mutationErrors(mutation, at)),
-    ...expressionErrors(spec),
-  ];
-}
+const validate = ({ spec }: MutatingAdmissionPolicy): Errors =>
+  all(
+    !spec?.mutations?.length && required("spec.mutations", "mutations must contain at least one item"),
+    policyErrors(spec, oneOf("spec.reinvocationPolicy", spec?.reinvocationPolicy, ["IfNeeded", "Never"])),
+    each("spec.mutations", spec?.mutations, mutationErrors),
+    expressionErrors(spec),
+  );
 
 export const MutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>(
   "admissionregistration.k8s.io/v1",

@@ -1,12 +1,18 @@
 // What validating and mutating admission policies have in common.
 // Follows kubernetes v1.36 pkg/apis/admissionregistration/v1/defaults.go and validation/validation.go.
-import type { MatchResources, ParamKind, Variable } from "../generated/admissionregistration.v1.ts";
+import type {
+  MatchResources,
+  MutatingAdmissionPolicySpec,
+  ParamKind,
+  ValidatingAdmissionPolicySpec,
+  Variable,
+} from "../generated/admissionregistration.v1.ts";
 import { duplicate, invalidValue, path, required } from "../../machinery/field.ts";
 import { cIdentifierErrors, dns1035LabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { labelSelectorErrors } from "../../machinery/selector.ts";
-import { all, among, complaints, each, type Errors, fields, list, must, repeats } from "../checks.ts";
+import { all, among, complaints, each, type Errors, fields, list, must, oneOf, repeats } from "../checks.ts";
 import { compilePolicy, type PolicySpec } from "./expressions.ts";
-import { defaultRules, ruleErrors } from "./webhook.ts";
+import { defaultRules, matchConditionErrors, ruleErrors } from "./webhook.ts";
 
 export function defaultMatchResources(resources: MatchResources | undefined): void {
   if (!resources) return;
@@ -29,7 +35,7 @@ export const matchResourcesErrors = (at: string, resources: MatchResources | und
     : [];
 
 /** The constraints of a policy, which must name resources. */
-export function constraintErrors(resources: MatchResources | undefined): Errors {
+function constraintErrors(resources: MatchResources | undefined): Errors {
   const at = "spec.matchConstraints";
   if (!resources) return [required(at)];
   return all(
@@ -48,7 +54,7 @@ function groupVersionErrors(field: string, apiVersion: string | undefined): Erro
   );
 }
 
-export const paramKindErrors = (kind: ParamKind | undefined): Errors =>
+const paramKindErrors = (kind: ParamKind | undefined): Errors =>
   kind
     ? fields("spec.paramKind", kind, {
         apiVersion: groupVersionErrors,
@@ -56,7 +62,7 @@ export const paramKindErrors = (kind: ParamKind | undefined): Errors =>
       })
     : [];
 
-export function variablesErrors(variables: readonly Variable[] | undefined): Errors {
+function variablesErrors(variables: readonly Variable[] | undefined): Errors {
   const again = repeats();
   return each("spec.variables", variables, (at, variable) =>
     fields(at, variable, {
@@ -65,6 +71,20 @@ export function variablesErrors(variables: readonly Variable[] | undefined): Err
     }),
   );
 }
+
+/** What both sorts of policies are asked, up to their own rules; `own` are the complaints after the failure policy. */
+export const policyErrors = (
+  spec: ValidatingAdmissionPolicySpec | MutatingAdmissionPolicySpec | undefined,
+  own: Errors = [],
+): Errors =>
+  all(
+    oneOf("spec.failurePolicy", spec?.failurePolicy ?? "Fail", ["Fail", "Ignore"]),
+    own,
+    paramKindErrors(spec?.paramKind),
+    constraintErrors(spec?.matchConstraints),
+    matchConditionErrors("spec.matchConditions", spec?.matchConditions),
+    variablesErrors(spec?.variables),
+  );
 
 export function paramKindText(kind: ParamKind | undefined): string {
   return kind ? `${kind.apiVersion}/${kind.kind}` : "<unset>";

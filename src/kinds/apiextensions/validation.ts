@@ -9,7 +9,7 @@ import type {
   CustomResourceDefinitionVersion,
   JSONSchemaProps,
 } from "../generated/apiextensions.v1.ts";
-import { duplicate, forbiddenField, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
+import { forbiddenField, invalidValue, path, required, tooMany } from "../../machinery/field.ts";
 import { dns1035LabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { clientConfigErrors } from "../admissionregistration/client-config.ts";
 import { withDefaults } from "../custom/defaults.ts";
@@ -18,7 +18,21 @@ import { pruneObject } from "../custom/prune.ts";
 import { ruleErrors } from "../custom/rules.ts";
 import { itemsOf, valuesOf } from "../custom/schema.ts";
 import { valueErrors } from "../custom/validate.ts";
-import { each, eachEntry, type Errors, named, oneOf, optionallyOneOf, unchanged } from "../checks.ts";
+import {
+  all,
+  each,
+  eachEntry,
+  eachUnique,
+  type Errors,
+  fields,
+  list,
+  must,
+  named,
+  oneOf,
+  optionallyAmong,
+  present,
+  unchanged,
+} from "../checks.ts";
 import { structuralErrors } from "./structural.ts";
 
 const columnTypes = ["integer", "number", "string", "boolean", "date"];
@@ -28,29 +42,31 @@ const maxSelectableFields = 8;
 function namesErrors(names: Partial<CustomResourceDefinitionNames> | undefined): Errors {
   const at = "spec.names";
   const lower = (text: string) => dns1035LabelErrors(text.toLowerCase());
-  const errors = [
-    ...named(path(at, "plural"), names?.plural, dns1035LabelErrors),
-    ...named(path(at, "singular"), names?.singular, dns1035LabelErrors),
-    ...named(path(at, "kind"), names?.kind, lower),
-    ...named(path(at, "listKind"), names?.listKind, lower),
-    ...each(path(at, "shortNames"), names?.shortNames, (field, name) => named(field, name, dns1035LabelErrors)),
-    ...each(path(at, "categories"), names?.categories, (field, name) => named(field, name, dns1035LabelErrors)),
-  ];
-  if (names?.kind && names.kind === names.listKind) {
-    errors.push(invalidValue(path(at, "listKind"), names.listKind, "kind and listKind may not be the same"));
-  }
-  return errors;
+  const words = list(must(dns1035LabelErrors));
+  const same = names?.kind && names.kind === names.listKind;
+  return all(
+    fields(at, names, {
+      plural: must(dns1035LabelErrors),
+      singular: must(dns1035LabelErrors),
+      kind: must(lower),
+      listKind: must(lower),
+      shortNames: words,
+      categories: words,
+    }),
+    same && invalidValue(path(at, "listKind"), names.listKind, "kind and listKind may not be the same"),
+  );
 }
 
-function columnErrors(column: CustomResourceColumnDefinition, at: string): Errors {
-  const errors: Errors = column.name ? [] : [required(path(at, "name"))];
-  if (!column.type) errors.push(required(path(at, "type"), `must be one of ${columnTypes.join(",")}`));
-  else if (!columnTypes.includes(column.type)) {
-    errors.push(invalidValue(path(at, "type"), column.type, `must be one of ${columnTypes.join(",")}`));
-  }
-  errors.push(...optionallyOneOf(path(at, "format"), column.format, columnFormats));
-  return [...errors, ...jsonPathErrors(path(at, "jsonPath"), column.jsonPath)];
-}
+const columnErrors = (at: string, column: CustomResourceColumnDefinition): Errors =>
+  fields(at, column, {
+    name: present,
+    type: (field, type) => {
+      const text = `must be one of ${columnTypes.join(",")}`;
+      return type ? !columnTypes.includes(type) && invalidValue(field, type, text) : required(field, text);
+    },
+    format: optionallyAmong(columnFormats),
+    jsonPath: jsonPathErrors,
+  });
 
 function jsonPathErrors(field: string, jsonPath: string | undefined): Errors {
   if (!jsonPath) return [required(field)];
@@ -82,34 +98,24 @@ function subresourcesErrors({ subresources }: CustomResourceDefinitionVersion, a
   ];
 }
 
-function versionErrors(version: CustomResourceDefinitionVersion, at: string): Errors {
-  const errors = named(path(at, "name"), version.name, dns1035LabelErrors);
-  if (version.deprecationWarning !== undefined && !version.deprecated) {
-    errors.push(
-      invalidValue(
-        path(at, "deprecationWarning"),
-        version.deprecationWarning,
-        "can only be set for deprecated versions",
-      ),
-    );
-  }
+function versionErrors(at: string, version: CustomResourceDefinitionVersion): Errors {
   const field = path(at, "schema", "openAPIV3Schema");
-  const schema = version.schema?.openAPIV3Schema;
-  const selectable = version.selectableFields?.length ?? 0;
-  return [
-    ...errors,
-    ...(schema ? schemaErrors(schema, field) : [required(field, "schemas are required")]),
-    ...subresourcesErrors(version, path(at, "subresources", "scale")),
-    ...each(path(at, "additionalPrinterColumns"), version.additionalPrinterColumns, (here, row) =>
-      columnErrors(row, here),
+  const { schema, deprecated, deprecationWarning: warning, selectableFields } = version;
+  const selectable = selectableFields?.length ?? 0;
+  const full = schema?.openAPIV3Schema;
+  return all(
+    named(path(at, "name"), version.name, dns1035LabelErrors),
+    warning !== undefined &&
+      !deprecated &&
+      invalidValue(path(at, "deprecationWarning"), warning, "can only be set for deprecated versions"),
+    full ? schemaErrors(full, field) : required(field, "schemas are required"),
+    subresourcesErrors(version, path(at, "subresources", "scale")),
+    each(path(at, "additionalPrinterColumns"), version.additionalPrinterColumns, columnErrors),
+    selectable > maxSelectableFields && tooMany(path(at, "selectableFields"), selectable, maxSelectableFields),
+    each(path(at, "selectableFields"), selectableFields, (here, row) =>
+      fields(here, row, { jsonPath: jsonPathErrors }),
     ),
-    ...(selectable > maxSelectableFields
-      ? [tooMany(path(at, "selectableFields"), selectable, maxSelectableFields)]
-      : []),
-    ...each(path(at, "selectableFields"), version.selectableFields, (here, { jsonPath }) =>
-      jsonPathErrors(path(here, "jsonPath"), jsonPath),
-    ),
-  ];
+  );
 }
 
 /** What needs a structural schema is looked at only when it is one. */
@@ -140,24 +146,26 @@ const wrapped = (schema: JSONSchemaProps): JSONSchemaProps => ({ type: "object",
 
 function conversionErrors(conversion: CustomResourceDefinitionSpec["conversion"]): Errors {
   const at = "spec.conversion";
-  const errors = oneOf(path(at, "strategy"), conversion?.strategy, ["None", "Webhook"]);
-  const webhook = conversion?.webhook;
-  if (conversion?.strategy !== "Webhook") {
-    return webhook
-      ? [...errors, forbiddenField(path(at, "webhook"), 'should not be set when strategy is not set to "Webhook"')]
-      : errors;
-  }
   const here = path(at, "webhook");
-  if (!webhook?.clientConfig) {
-    errors.push(required(path(here, "clientConfig"), 'required when strategy is set to "Webhook"'));
-  } else errors.push(...clientConfigErrors(webhook.clientConfig, path(here, "clientConfig")));
+  const webhook = conversion?.webhook;
+  const isAsked = conversion?.strategy === "Webhook";
+  const strategy = oneOf(path(at, "strategy"), conversion?.strategy, ["None", "Webhook"]);
+  if (!isAsked) {
+    const text = 'should not be set when strategy is not set to "Webhook"';
+    return all(strategy, webhook && forbiddenField(here, text));
+  }
+  const client = path(here, "clientConfig");
   const versions = webhook?.conversionReviewVersions ?? [];
   const field = path(here, "conversionReviewVersions");
-  if (versions.length === 0) errors.push(required(field));
-  else if (!versions.some((version) => version === "v1" || version === "v1beta1")) {
-    errors.push(invalidValue(field, versions, "must include at least one of v1, v1beta1"));
-  }
-  return errors;
+  const known = versions.some((version) => version === "v1" || version === "v1beta1");
+  return all(
+    strategy,
+    webhook?.clientConfig
+      ? clientConfigErrors(webhook.clientConfig, client)
+      : required(client, 'required when strategy is set to "Webhook"'),
+    versions.length === 0 && required(field),
+    versions.length > 0 && !known && invalidValue(field, versions, "must include at least one of v1, v1beta1"),
+  );
 }
 
 function versionsErrors(versions: readonly CustomResourceDefinitionVersion[] | undefined): Errors {
@@ -165,49 +173,37 @@ function versionsErrors(versions: readonly CustomResourceDefinitionVersion[] | u
   if (!versions?.length) {
     return [invalidValue(at, versions ?? [], "must have at least one version"), required("status.storedVersions")];
   }
-  const seen = new Set<string>();
-  const errors = each(at, versions, (here, version) => {
-    const again = seen.has(version.name) ? [duplicate(path(here, "name"), version.name)] : [];
-    seen.add(version.name);
-    return [...again, ...versionErrors(version, here)];
-  });
   const stored = versions.filter(({ storage }) => storage).length;
-  if (stored !== 1) {
-    const names = versions.map(({ name }) => name);
-    errors.push(invalidValue(at, names, "must have exactly one version marked as storage version"));
-  }
-  return errors;
+  const names = versions.map(({ name }) => name);
+  return all(
+    eachUnique(at, versions, "name", versionErrors),
+    stored !== 1 && invalidValue(at, names, "must have exactly one version marked as storage version"),
+  );
 }
 
 /** A definition, new or changed. */
 export function validateDefinition(definition: CustomResourceDefinition): Errors {
   const { metadata, spec, status } = definition;
-  const errors: Errors = [];
-  const fullName = `${spec?.names?.plural ?? ""}.${spec?.group ?? ""}`;
-  if (metadata.name !== fullName) {
-    errors.push(invalidValue("metadata.name", metadata.name, 'must be spec.names.plural+"."+spec.group'));
-  }
-  errors.push(...named("spec.group", spec?.group, dnsSubdomainErrors));
-  if (spec?.group && !spec.group.includes(".")) {
-    errors.push(invalidValue("spec.group", spec.group, "should be a domain with at least one dot"));
-  }
-  if (spec?.preserveUnknownFields) {
-    const text =
-      "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
-    errors.push(invalidValue("spec.preserveUnknownFields", true, text));
-  }
-  errors.push(...protectionErrors(definition));
-  const names = new Set((spec?.versions ?? []).map(({ name }) => name));
-  return [
-    ...errors,
-    ...oneOf("spec.scope", spec?.scope, ["Cluster", "Namespaced"]),
-    ...namesErrors(spec?.names),
-    ...versionsErrors(spec?.versions),
-    ...conversionErrors(spec?.conversion),
-    ...each("status.storedVersions", status?.storedVersions, (at, version) =>
-      names.has(version) ? [] : [invalidValue(at, version, "missing from spec.versions; " + storedVersionText)],
-    ),
-  ];
+  const { name } = metadata;
+  const { group = "", names, versions = [], preserveUnknownFields } = spec ?? {};
+  const preserving =
+    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+  return all(
+    name !== `${names?.plural ?? ""}.${group}` &&
+      invalidValue("metadata.name", name, 'must be spec.names.plural+"."+spec.group'),
+    named("spec.group", group, dnsSubdomainErrors),
+    group && !group.includes(".") && invalidValue("spec.group", group, "should be a domain with at least one dot"),
+    preserveUnknownFields && invalidValue("spec.preserveUnknownFields", true, preserving),
+    protectionErrors(definition),
+    oneOf("spec.scope", spec?.scope, ["Cluster", "Namespaced"]),
+    namesErrors(names),
+    versionsErrors(spec?.versions),
+    conversionErrors(spec?.conversion),
+    each("status.storedVersions", status?.storedVersions, (at, version) => {
+      const isKnown = versions.some((row) => row.name === version);
+      return !isKnown && invalidValue(at, version, "missing from spec.versions; " + storedVersionText);
+    }),
+  );
 }
 
 const storedVersionText =

@@ -11,7 +11,7 @@ import type {
   TypedLocalObjectReference,
   TypedObjectReference,
 } from "../generated/core.v1.ts";
-import { type Errors, optionallyNamed, optionallyOneOf, present } from "../checks.ts";
+import { all, type Errors, fields, may, optionallyAmong, present } from "../checks.ts";
 import { validateAccessModes } from "./persistent-volume.ts";
 import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
 import { accessModesText, storageClassOf } from "./storage.ts";
@@ -19,35 +19,36 @@ import { defineKind } from "../kind.ts";
 
 function validateDataSource(at: string, source: TypedLocalObjectReference | TypedObjectReference | undefined): Errors {
   if (!source) return [];
-  const errors = [...present(path(at, "name"), source.name), ...present(path(at, "kind"), source.kind)];
-  if (!source.apiGroup && source.kind !== "PersistentVolumeClaim") {
-    errors.push(invalidValue(at, source.kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
-  }
-  return errors;
+  const wrong = !source.apiGroup && source.kind !== "PersistentVolumeClaim";
+  const text = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+  return all(
+    present(path(at, "name"), source.name),
+    present(path(at, "kind"), source.kind),
+    wrong && invalidValue(at, source.kind, text),
+  );
 }
 
 /** The spec of a claim, of a claim template or of an ephemeral volume, at `at`. */
 export function validateClaimSpec(spec: PersistentVolumeClaimSpec, at: string): Errors {
   const size = spec.resources?.requests?.storage;
-  const sizeAt = path(at, "resources");
-  const errors = [
-    ...validateAccessModes(path(at, "accessModes"), spec.accessModes),
-    ...labelSelectorErrors(spec.selector, path(at, "selector")),
-    ...optionallyNamed(path(at, "storageClassName"), spec.storageClassName, dnsSubdomainErrors),
-    ...optionallyOneOf(path(at, "volumeMode"), spec.volumeMode, ["Block", "Filesystem"]),
-    ...optionallyNamed(path(at, "volumeAttributesClassName"), spec.volumeAttributesClassName, dnsSubdomainErrors),
-    ...validateDataSource(path(at, "dataSource"), spec.dataSource),
-    ...validateDataSource(path(at, "dataSourceRef"), spec.dataSourceRef),
-  ];
-  if (size === undefined) errors.push(required(`${sizeAt}[storage]`));
-  else if (parseQuantity(size).nanos <= 0n) {
-    errors.push(invalidValue(`${sizeAt}[storage]`, size, "must be greater than zero"));
-  }
+  const sizeAt = `${at}.resources[storage]`;
   const { dataSource, dataSourceRef } = spec;
-  if (dataSource && dataSourceRef && !dataSourceRef.namespace && !deepEqual({ ...dataSource }, { ...dataSourceRef })) {
-    errors.push(invalidValue(at, "", "must match dataSourceRef"));
-  }
-  return errors;
+  const contradicts =
+    dataSource && dataSourceRef && !dataSourceRef.namespace && !deepEqual({ ...dataSource }, { ...dataSourceRef });
+  return all(
+    fields(at, spec, {
+      accessModes: validateAccessModes,
+      selector: (field, selector) => labelSelectorErrors(selector, field),
+      storageClassName: may(dnsSubdomainErrors),
+      volumeMode: optionallyAmong(["Block", "Filesystem"]),
+      volumeAttributesClassName: may(dnsSubdomainErrors),
+      dataSource: validateDataSource,
+      dataSourceRef: validateDataSource,
+    }),
+    size === undefined && required(sizeAt),
+    size !== undefined && parseQuantity(size).nanos <= 0n && invalidValue(sizeAt, size, "must be greater than zero"),
+    contradicts && invalidValue(at, "", "must match dataSourceRef"),
+  );
 }
 
 const validateClaim = (claim: PersistentVolumeClaim): Errors =>
@@ -65,27 +66,21 @@ function frozen(claim: PersistentVolumeClaim, old: PersistentVolumeClaim): Persi
 }
 
 function validateClaimUpdate(next: PersistentVolumeClaim, old: PersistentVolumeClaim): Errors {
-  const errors: Errors = [];
-  if (!deepEqual(frozen(next, old), frozen(old, old))) {
-    errors.push(
-      forbiddenField(
-        "spec",
-        "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
-      ),
-    );
-  }
+  const at = "spec.resources.requests.storage";
   const size = next.spec?.resources?.requests?.storage;
   const before = old.spec?.resources?.requests?.storage;
-  if (size !== undefined && before !== undefined && size !== before) {
-    const at = "spec.resources.requests.storage";
-    const capacity = old.status?.capacity?.storage ?? "0";
-    if (old.status?.phase !== "Bound") {
-      errors.push(forbiddenField(at, "only bound claims may change their size"));
-    } else if (compareQuantities(size, before) < 0 && compareQuantities(size, capacity) <= 0) {
-      errors.push(forbiddenField(at, "field can not be less than status.capacity"));
-    }
-  }
-  return errors;
+  const resized = size !== undefined && before !== undefined && size !== before;
+  const shrunk = () =>
+    compareQuantities(size!, before!) < 0 && compareQuantities(size!, old.status?.capacity?.storage ?? "0") <= 0;
+  const text =
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+  return all(
+    !deepEqual(frozen(next, old), frozen(old, old)) && forbiddenField("spec", text),
+    resized &&
+      (old.status?.phase !== "Bound"
+        ? forbiddenField(at, "only bound claims may change their size")
+        : shrunk() && forbiddenField(at, "field can not be less than status.capacity")),
+  );
 }
 
 export type PersistentVolumeClaim = core.PersistentVolumeClaim;

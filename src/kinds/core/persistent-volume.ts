@@ -7,15 +7,19 @@ import { dnsLabelErrors, dnsSubdomainErrors } from "../../machinery/names.ts";
 import { parseQuantity } from "../../machinery/quantity.ts";
 import type { PersistentVolumeSpec } from "../generated/core.v1.ts";
 import {
+  all,
+  allUnchanged,
   backstepErrors,
-  each,
   type Errors,
   exactlyOne,
+  fields,
+  list,
+  may,
+  must,
   named,
-  optionallyNamed,
+  optionallyAmong,
   optionallyOneOf,
   present,
-  unchanged,
 } from "../checks.ts";
 import { schemaOf } from "../schema.ts";
 import { validateNodeSelector } from "./pod/validate-affinity.ts";
@@ -63,82 +67,59 @@ function validateCapacity(capacity: Readonly<Record<string, string>> | undefined
   return parseQuantity(size).nanos > 0n ? [] : [invalidValue(`${at}[storage]`, size, "must be greater than zero")];
 }
 
+const pathErrors = (field: string, text = ""): Errors => [...present(field, text), ...backstepErrors(field, text)];
+
 function validateSource(spec: PersistentVolumeSpec): Errors {
-  const errors = exactlyOne("spec", sourcesOf(spec), {
-    none: "must specify a volume type",
-    many: "may not specify more than 1 volume type",
-  });
-  if (spec.hostPath) {
-    errors.push(...present("spec.hostPath.path", spec.hostPath.path));
-    errors.push(...backstepErrors("spec.hostPath.path", spec.hostPath.path ?? ""));
-    if (spec.hostPath.path === "/" && spec.persistentVolumeReclaimPolicy === "Recycle") {
-      errors.push(
-        forbiddenField("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"),
-      );
-    }
-  }
-  if (spec.local) {
-    errors.push(...present("spec.local.path", spec.local.path));
-    errors.push(...backstepErrors("spec.local.path", spec.local.path ?? ""));
-    if (!spec.nodeAffinity) errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
-  }
-  if (spec.nfs) {
-    errors.push(...present("spec.nfs.server", spec.nfs.server), ...present("spec.nfs.path", spec.nfs.path));
-    if (spec.nfs.path && !spec.nfs.path.startsWith("/")) {
-      errors.push(invalidValue("spec.nfs.path", spec.nfs.path, "must be an absolute path"));
-    }
-  }
-  if (spec.csi) {
-    errors.push(...named("spec.csi.driver", spec.csi.driver, dnsSubdomainErrors));
-    errors.push(...present("spec.csi.volumeHandle", spec.csi.volumeHandle));
-  }
-  return errors;
+  const { hostPath, local, nfs, csi, persistentVolumeReclaimPolicy: policy } = spec;
+  return all(
+    exactlyOne("spec", sourcesOf(spec), {
+      none: "must specify a volume type",
+      many: "may not specify more than 1 volume type",
+    }),
+    hostPath && pathErrors("spec.hostPath.path", hostPath.path),
+    hostPath?.path === "/" &&
+      policy === "Recycle" &&
+      forbiddenField("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"),
+    local && pathErrors("spec.local.path", local.path),
+    local && !spec.nodeAffinity && required("spec.nodeAffinity", "Local volume requires node affinity"),
+    nfs && fields("spec.nfs", nfs, { server: present, path: present }),
+    nfs?.path && !nfs.path.startsWith("/") && invalidValue("spec.nfs.path", nfs.path, "must be an absolute path"),
+    csi && fields("spec.csi", csi, { driver: must(dnsSubdomainErrors), volumeHandle: present }),
+  );
 }
 
 function validatePersistentVolume({ spec }: PersistentVolume): Errors {
   if (!spec) return [required("spec")];
-  const errors = [
-    ...validateAccessModes("spec.accessModes", spec.accessModes),
-    ...validateCapacity(spec.capacity),
-    ...optionallyOneOf("spec.persistentVolumeReclaimPolicy", spec.persistentVolumeReclaimPolicy, [
-      "Delete",
-      "Recycle",
-      "Retain",
-    ]),
-    ...optionallyNamed("spec.storageClassName", spec.storageClassName, dnsSubdomainErrors),
-    ...optionallyOneOf("spec.volumeMode", spec.volumeMode, ["Block", "Filesystem"]),
-    ...validateSource(spec),
-  ];
-  if (spec.nodeAffinity) {
-    const at = "spec.nodeAffinity.required";
-    if (!spec.nodeAffinity.required) errors.push(required(at, "must specify required node constraints"));
-    else errors.push(...validateNodeSelector(spec.nodeAffinity.required, at));
-  }
-  if (spec.claimRef?.namespace) {
-    errors.push(...named("spec.claimRef.namespace", spec.claimRef.namespace, dnsLabelErrors));
-  }
-  if (spec.volumeAttributesClassName !== undefined) {
-    errors.push(...named("spec.volumeAttributesClassName", spec.volumeAttributesClassName, dnsSubdomainErrors));
-    if (!spec.csi) errors.push(required("spec.csi", "has to be specified when using volumeAttributesClassName"));
-  }
-  errors.push(
-    ...each("spec.mountOptions", spec.mountOptions, (at, option) => (option === "" ? present(at, option) : [])),
-  );
-  return errors;
+  return fields("spec", spec, {
+    accessModes: validateAccessModes,
+    capacity: (_, capacity) => validateCapacity(capacity),
+    persistentVolumeReclaimPolicy: optionallyAmong(["Delete", "Recycle", "Retain"]),
+    storageClassName: may(dnsSubdomainErrors),
+    volumeMode: (at, mode) => [...optionallyOneOf(at, mode, ["Block", "Filesystem"]), ...validateSource(spec)],
+    nodeAffinity: (at, affinity) =>
+      affinity &&
+      (affinity.required
+        ? validateNodeSelector(affinity.required, `${at}.required`)
+        : required(`${at}.required`, "must specify required node constraints")),
+    claimRef: (at, reference) => fields(at, reference, { namespace: may(dnsLabelErrors) }),
+    volumeAttributesClassName: (at, name) =>
+      name !== undefined &&
+      all(
+        named(at, name, dnsSubdomainErrors),
+        !spec.csi && required("spec.csi", "has to be specified when using volumeAttributesClassName"),
+      ),
+    mountOptions: list((at, option) => present(at, option)),
+  });
 }
 
-function validatePersistentVolumeUpdate(next: PersistentVolume, old: PersistentVolume): Errors {
-  const errors = unchanged("spec.volumeMode", next.spec?.volumeMode, old.spec?.volumeMode);
-  const sources = ({ spec }: PersistentVolume) =>
-    Object.fromEntries(Object.entries(spec ?? {}).filter(([field]) => isSource(field)));
-  if (!deepEqual(sources(next), sources(old))) {
-    const text = "spec.persistentvolumesource is immutable after creation";
-    errors.push(forbiddenField("spec.persistentvolumesource", text));
-  }
-  if (old.spec?.nodeAffinity) {
-    errors.push(...unchanged("spec.nodeAffinity", next.spec?.nodeAffinity, old.spec.nodeAffinity));
-  }
-  return errors;
+function validatePersistentVolumeUpdate({ spec: next }: PersistentVolume, { spec: old }: PersistentVolume): Errors {
+  const sources = (spec = {}) => Object.fromEntries(Object.entries(spec).filter(([field]) => isSource(field)));
+  const at = "spec.persistentvolumesource";
+  return all(
+    allUnchanged("spec", next, old, ["volumeMode"]),
+    !deepEqual(sources(next), sources(old)) && forbiddenField(at, `${at} is immutable after creation`),
+    old?.nodeAffinity && allUnchanged("spec", next, old, ["nodeAffinity"]),
+  );
 }
 
 export type PersistentVolume = core.PersistentVolume;

@@ -1,27 +1,16 @@
 // FlowSchema: sorts requests into priority levels.
 // Follows kubernetes v1.36 pkg/apis/flowcontrol/v1/defaults.go and pkg/apis/flowcontrol/validation/validation.go.
 import type * as flowcontrol from "../generated/flowcontrol.v1.ts";
-import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
+import { forbiddenField, path, required } from "../../machinery/field.ts";
 import { dnsSubdomainErrors } from "../../machinery/names.ts";
-import { each, type Errors, named, oneOf, within } from "../checks.ts";
+import { all, among, each, type Errors, fields, named, oneOf, within } from "../checks.ts";
+import { wildcardErrors } from "../admissionregistration/webhook.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
 export type FlowSchema = flowcontrol.FlowSchema;
 
-const verbs = [
-  "*",
-  "get",
-  "list",
-  "create",
-  "update",
-  "patch",
-  "watch",
-  "delete",
-  "deletecollection",
-  "proxy",
-  "connect",
-];
+const verbs = "* get list create update patch watch delete deletecollection proxy connect".split(" ");
 
 function subjectErrors(subject: flowcontrol.Subject, at: string): Errors {
   const fields = { User: "user", Group: "group", ServiceAccount: "serviceAccount" } as const;
@@ -38,42 +27,27 @@ function subjectErrors(subject: flowcontrol.Subject, at: string): Errors {
   return account && !account.namespace ? [...errors, required(path(at, "serviceAccount", "namespace"))] : errors;
 }
 
-function listErrors(field: string, values: readonly string[] | undefined): Errors {
-  if (!values?.length) return [required(field)];
-  return values.includes("*") && values.length > 1
-    ? [invalidValue(field, values, "if '*' is present, must not specify other values")]
-    : [];
-}
-
-function ruleErrors(rule: flowcontrol.PolicyRulesWithSubjects, at: string): Errors {
-  const errors: Errors = rule.subjects?.length
-    ? []
-    : [required(path(at, "subjects"), "subjects must contain at least one value")];
-  if (!rule.resourceRules?.length && !rule.nonResourceRules?.length) {
-    errors.push(required(at, "at least one of resourceRules and nonResourceRules has to be non-empty"));
-  }
-  return [
-    ...errors,
-    ...each(path(at, "subjects"), rule.subjects, (here, subject) => subjectErrors(subject, here)),
-    ...each(path(at, "resourceRules"), rule.resourceRules, (here, row) => [
-      ...listErrors(path(here, "verbs"), row.verbs),
-      ...each(path(here, "verbs"), row.verbs, (field, verb) => oneOf(field, verb, verbs)),
-      ...listErrors(path(here, "apiGroups"), row.apiGroups),
-      ...listErrors(path(here, "resources"), row.resources),
-      ...(row.clusterScope || row.namespaces?.length
-        ? []
-        : [
-            required(
-              path(here, "namespaces"),
-              "resource rules that are not cluster scoped must supply at least one namespace",
-            ),
-          ]),
-    ]),
-    ...each(path(at, "nonResourceRules"), rule.nonResourceRules, (here, row) => [
-      ...listErrors(path(here, "verbs"), row.verbs),
-      ...listErrors(path(here, "nonResourceURLs"), row.nonResourceURLs),
-    ]),
-  ];
+function ruleErrors(at: string, rule: flowcontrol.PolicyRulesWithSubjects): Errors {
+  const { subjects, resourceRules, nonResourceRules } = rule;
+  const scopeless = "resource rules that are not cluster scoped must supply at least one namespace";
+  return all(
+    !subjects?.length && required(path(at, "subjects"), "subjects must contain at least one value"),
+    !resourceRules?.length &&
+      !nonResourceRules?.length &&
+      required(at, "at least one of resourceRules and nonResourceRules has to be non-empty"),
+    each(path(at, "subjects"), subjects, (here, subject) => subjectErrors(subject, here)),
+    each(path(at, "resourceRules"), resourceRules, (here, row) =>
+      fields(here, row, {
+        verbs: (field, words) => all(wildcardErrors(field, words), each(field, words, among(verbs))),
+        apiGroups: wildcardErrors,
+        resources: wildcardErrors,
+        namespaces: (field, names) => !row.clusterScope && !names?.length && required(field, scopeless),
+      }),
+    ),
+    each(path(at, "nonResourceRules"), nonResourceRules, (here, row) =>
+      fields(here, row, { verbs: wildcardErrors, nonResourceURLs: wildcardErrors }),
+    ),
+  );
 }
 
 function danglingText({ status }: FlowSchema): string {
@@ -102,6 +76,6 @@ export const FlowSchema = defineKind<FlowSchema>("flowcontrol.apiserver.k8s.io/v
     ...(spec?.distinguisherMethod
       ? oneOf("spec.distinguisherMethod.type", spec.distinguisherMethod.type, ["ByNamespace", "ByUser"])
       : []),
-    ...each("spec.rules", spec?.rules, (at, rule) => ruleErrors(rule, at)),
+    ...each("spec.rules", spec?.rules, ruleErrors),
   ],
 });

@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 pkg/apis/flowcontrol/v1/defaults.go and pkg/apis/flowcontrol/validation/validation.go.
 import type * as flowcontrol from "../generated/flowcontrol.v1.ts";
 import { forbiddenField, invalidValue, required } from "../../machinery/field.ts";
-import { type Errors, notNegative, oneOf, positive, within } from "../checks.ts";
+import { all, type Errors, fields, notNegative, oneOf, positive, within } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
@@ -26,55 +26,47 @@ function setDefaults({ spec }: PriorityLevelConfiguration): void {
   queuing.queueLengthLimit ||= 50;
 }
 
-function queuingErrors(queuing: flowcontrol.QueuingConfiguration): Errors {
-  const at = "spec.limited.limitResponse.queuing";
-  const { queues = 0, handSize = 0, queueLengthLimit } = queuing;
-  const errors = [
-    ...positive(`${at}.queueLengthLimit`, queueLengthLimit),
-    ...positive(`${at}.queues`, queues),
-    ...positive(`${at}.handSize`, handSize),
-  ];
-  if (queues > mostQueues) {
-    errors.push(invalidValue(`${at}.queues`, queues, `must not be greater than ${mostQueues}`));
-  }
-  if (handSize > queues) {
-    errors.push(invalidValue(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`));
-  }
-  return errors;
-}
+const queuingErrors = (at: string, queuing: flowcontrol.QueuingConfiguration): Errors => {
+  const { queues = 0, handSize = 0 } = queuing;
+  return all(
+    fields(at, queuing, { queueLengthLimit: positive }),
+    positive(`${at}.queues`, queues),
+    positive(`${at}.handSize`, handSize),
+    queues > mostQueues && invalidValue(`${at}.queues`, queues, `must not be greater than ${mostQueues}`),
+    handSize > queues && invalidValue(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`),
+  );
+};
 
-function limitedErrors(limited: flowcontrol.LimitedPriorityLevelConfiguration): Errors {
-  const at = "spec.limited";
-  const response = limited.limitResponse;
-  const errors = [
-    ...notNegative(`${at}.nominalConcurrencyShares`, limited.nominalConcurrencyShares),
-    ...within(`${at}.lendablePercent`, limited.lendablePercent, 0, 100),
-    ...notNegative(`${at}.borrowingLimitPercent`, limited.borrowingLimitPercent),
-    ...oneOf(`${at}.limitResponse.type`, response?.type, ["Queue", "Reject"]),
-  ];
-  const field = `${at}.limitResponse.queuing`;
-  if (response?.type === "Reject" && response.queuing) {
-    errors.push(forbiddenField(field, "must be nil if limited.limitResponse.type is not Limited"));
-  }
-  if (response?.type !== "Queue") return errors;
-  return response.queuing
-    ? [...errors, ...queuingErrors(response.queuing)]
-    : [...errors, required(field, "must not be empty if limited.limitResponse.type is Limited")];
+function responseErrors(at: string, { type, queuing }: Partial<flowcontrol.LimitResponse> = {}): Errors {
+  const field = `${at}.queuing`;
+  const limited = "if limited.limitResponse.type is";
+  return all(
+    oneOf(`${at}.type`, type, ["Queue", "Reject"]),
+    type === "Reject" && queuing && forbiddenField(field, `must be nil ${limited} not Limited`),
+    type === "Queue" &&
+      (queuing ? queuingErrors(field, queuing) : required(field, `must not be empty ${limited} Limited`)),
+  );
 }
 
 function validate({ metadata, spec }: PriorityLevelConfiguration): Errors {
-  const errors = oneOf("spec.type", spec?.type, ["Exempt", "Limited"]);
-  if (metadata.name === "exempt" && spec?.type !== "Exempt") {
-    errors.push(invalidValue("spec.type", spec?.type ?? "", 'type must be "Exempt" for the "exempt" priority level'));
-  }
-  if (spec?.type === "Exempt" && spec.limited) {
-    errors.push(forbiddenField("spec.limited", "must be nil if the type is not Limited"));
-  }
-  if (spec?.type !== "Limited") return errors;
-  if (spec.exempt) errors.push(forbiddenField("spec.exempt", "must be nil if the type is Limited"));
-  return spec.limited
-    ? [...errors, ...limitedErrors(spec.limited)]
-    : [...errors, required("spec.limited", "must not be empty when type is Limited")];
+  const { type = "", exempt, limited } = spec ?? {};
+  return all(
+    oneOf("spec.type", type, ["Exempt", "Limited"]),
+    metadata.name === "exempt" &&
+      type !== "Exempt" &&
+      invalidValue("spec.type", type, 'type must be "Exempt" for the "exempt" priority level'),
+    type === "Exempt" && limited && forbiddenField("spec.limited", "must be nil if the type is not Limited"),
+    type === "Limited" && exempt && forbiddenField("spec.exempt", "must be nil if the type is Limited"),
+    type === "Limited" &&
+      (limited
+        ? fields("spec.limited", limited, {
+            nominalConcurrencyShares: notNegative,
+            lendablePercent: (at, percent) => within(at, percent, 0, 100),
+            borrowingLimitPercent: notNegative,
+            limitResponse: responseErrors,
+          })
+        : required("spec.limited", "must not be empty when type is Limited")),
+  );
 }
 
 const queuingOf = ({ spec }: PriorityLevelConfiguration) => spec?.limited?.limitResponse?.queuing;

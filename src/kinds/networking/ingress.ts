@@ -13,7 +13,7 @@ import {
   portNumberErrors,
   wildcardSubdomainErrors,
 } from "../../machinery/names.ts";
-import { complaints, each, type Errors, named, oneOf, optionallyNamed } from "../checks.ts";
+import { all, complaints, each, type Errors, fields, may, named, oneOf, optionallyNamed } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 
@@ -33,21 +33,19 @@ function ruleHostErrors(host: string | undefined, at: string): Errors {
 
 function pathErrors({ path: urlPath, pathType, backend }: HTTPIngressPath, at: string): Errors {
   const field = path(at, "path");
-  const errors = pathType
-    ? oneOf(path(at, "pathType"), pathType, ["Exact", "ImplementationSpecific", "Prefix"])
-    : [required(path(at, "pathType"), "pathType must be specified")];
+  const typeAt = path(at, "pathType");
   const text = urlPath ?? "";
   const exact = pathType === "Exact" || pathType === "Prefix";
-  if ((exact || text) && !text.startsWith("/")) errors.push(invalidValue(field, text, "must be an absolute path"));
-  if (exact && text) {
-    for (const bad of badSequences) {
-      if (text.includes(bad)) errors.push(invalidValue(field, text, `must not contain '${bad}'`));
-    }
-    for (const bad of badEndings) {
-      if (text.endsWith(bad)) errors.push(invalidValue(field, text, `cannot end with '${bad}'`));
-    }
-  }
-  return [...errors, ...backendErrors(backend, path(at, "backend"))];
+  const bad = badSequences.filter((part) => text.includes(part)).map((part) => `must not contain '${part}'`);
+  const end = badEndings.filter((part) => text.endsWith(part)).map((part) => `cannot end with '${part}'`);
+  return all(
+    pathType
+      ? oneOf(typeAt, pathType, ["Exact", "ImplementationSpecific", "Prefix"])
+      : required(typeAt, "pathType must be specified"),
+    (exact || text) && !text.startsWith("/") && invalidValue(field, text, "must be an absolute path"),
+    exact && complaints(field, text, [...bad, ...end]),
+    backendErrors(backend, path(at, "backend")),
+  );
 }
 
 function backendErrors(backend: IngressBackend | undefined, at: string): Errors {
@@ -71,42 +69,40 @@ function backendErrors(backend: IngressBackend | undefined, at: string): Errors 
 
 /** An ingress, new or changed. */
 function validateIngress({ metadata, spec }: Ingress): Errors {
-  const errors: Errors = [];
-  if (!spec?.defaultBackend && !spec?.rules?.length) {
-    errors.push(invalidValue("spec", spec?.rules ?? [], "either `defaultBackend` or `rules` must be specified"));
-  }
-  if (!spec) return errors;
-  if (spec.defaultBackend) errors.push(...backendErrors(spec.defaultBackend, "spec.defaultBackend"));
+  const { defaultBackend, rules = [], tls, ingressClassName } = spec ?? {};
+  const none = "either `defaultBackend` or `rules` must be specified";
   const annotated = metadata.annotations?.[classAnnotation];
-  if (annotated !== undefined && spec.ingressClassName !== undefined && !metadata.resourceVersion) {
-    const field = `annotations[${classAnnotation}]`;
-    errors.push(invalidValue(field, annotated, "can not be set when the class field is also set"));
-  }
-  return [
-    ...errors,
-    ...each("spec.tls", spec.tls, (at, { hosts }) =>
+  const twice = annotated !== undefined && ingressClassName !== undefined && !metadata.resourceVersion;
+  const annotationAt = `annotations[${classAnnotation}]`;
+  return all(
+    !defaultBackend && rules.length === 0 && invalidValue("spec", rules, none),
+    defaultBackend && backendErrors(defaultBackend, "spec.defaultBackend"),
+    twice && invalidValue(annotationAt, annotated, "can not be set when the class field is also set"),
+    each("spec.tls", tls, (at, { hosts }) =>
       each(path(at, "hosts"), hosts, (field, host) => complaints(field, host, hostErrors(host))),
     ),
-    ...each("spec.rules", spec.rules, (at, { host, http }) => [
-      ...ruleHostErrors(host, path(at, "host")),
-      ...(http && !http.paths?.length ? [required(path(at, "http", "paths"))] : []),
-      ...each(path(at, "http", "paths"), http?.paths, (here, row) => pathErrors(row, here)),
-    ]),
-    ...optionallyNamed("spec.ingressClassName", spec.ingressClassName, dnsSubdomainErrors),
-  ];
+    each("spec.rules", rules, (at, { host, http }) =>
+      all(
+        ruleHostErrors(host, path(at, "host")),
+        http && !http.paths?.length && required(path(at, "http", "paths")),
+        each(path(at, "http", "paths"), http?.paths, (here, row) => pathErrors(row, here)),
+      ),
+    ),
+    optionallyNamed("spec.ingressClassName", ingressClassName, dnsSubdomainErrors),
+  );
 }
 
-function validateIngressStatusUpdate({ status }: Ingress): Errors {
-  return each("status.loadBalancer.ingress", status?.loadBalancer?.ingress, (at, { ip, hostname }) => {
-    const errors = ip ? complaints(path(at, "ip"), ip, ipErrors(ip)) : [];
-    if (!hostname) return errors;
-    errors.push(...complaints(path(at, "hostname"), hostname, dnsSubdomainErrors(hostname)));
-    if (isIPv4(hostname) || isIPv6(hostname)) {
-      errors.push(invalidValue(path(at, "hostname"), hostname, "must be a DNS name, not an IP address"));
-    }
-    return errors;
-  });
-}
+const validateIngressStatusUpdate = ({ status }: Ingress): Errors =>
+  each("status.loadBalancer.ingress", status?.loadBalancer?.ingress, (at, row) =>
+    fields(at, row, {
+      ip: may(ipErrors),
+      hostname: (field, name = "") =>
+        all(
+          optionallyNamed(field, name, dnsSubdomainErrors),
+          (isIPv4(name) || isIPv6(name)) && invalidValue(field, name, "must be a DNS name, not an IP address"),
+        ),
+    }),
+  );
 
 export type Ingress = networking.Ingress;
 

@@ -4,7 +4,7 @@ import type * as networking from "../generated/networking.v1.ts";
 import { forbiddenField, invalidValue, path, required } from "../../machinery/field.ts";
 import { cidrErrors, portNameErrors, portNumberErrors } from "../../machinery/names.ts";
 import { formatLabelSelector, labelSelectorErrors } from "../../machinery/selector.ts";
-import { complaints, each, type Errors, named, oneOf } from "../checks.ts";
+import { all, among, complaints, each, type Errors, fields, list, named } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../kind.ts";
 import { containsStrictly } from "./cidr.ts";
@@ -20,21 +20,22 @@ function setDefaults({ spec }: NetworkPolicy): void {
   if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ["Ingress", "Egress"] : ["Ingress"];
 }
 
-function portErrors({ protocol, port, endPort }: networking.NetworkPolicyPort, at: string): Errors {
-  const errors = oneOf(path(at, "protocol"), protocol, ["SCTP", "TCP", "UDP"]);
-  if (typeof port === "number") errors.push(...complaints(path(at, "port"), port, portNumberErrors(port)));
-  if (typeof port === "string") errors.push(...complaints(path(at, "port"), port, portNameErrors(port)));
-  if (endPort === undefined) return errors;
-  const field = path(at, "endPort");
-  if (port === undefined) errors.push(required(path(at, "port"), "must be specified when `endPort` is specified"));
-  else if (typeof port === "string") {
-    errors.push(invalidValue(field, endPort, "may not be specified when `port` is non-numeric"));
-  } else {
-    errors.push(...complaints(field, endPort, portNumberErrors(endPort)));
-    if (endPort < port) errors.push(invalidValue(field, endPort, "must be greater than or equal to `port`"));
-  }
-  return errors;
-}
+const portErrors = (at: string, row: networking.NetworkPolicyPort): Errors =>
+  fields(at, row, {
+    protocol: among(["SCTP", "TCP", "UDP"]),
+    port: (field, port) =>
+      port !== undefined &&
+      complaints(field, port, typeof port === "number" ? portNumberErrors(port) : portNameErrors(port)),
+    endPort: (field, end) => {
+      if (end === undefined) return [];
+      if (row.port === undefined) return required(path(at, "port"), "must be specified when `endPort` is specified");
+      if (typeof row.port === "string") {
+        return invalidValue(field, end, "may not be specified when `port` is non-numeric");
+      }
+      const reversed = end < row.port && invalidValue(field, end, "must be greater than or equal to `port`");
+      return all(complaints(field, end, portNumberErrors(end)), reversed);
+    },
+  });
 
 function blockErrors({ cidr, except }: networking.IPBlock, at: string): Errors {
   const errors = named(path(at, "cidr"), cidr, cidrErrors);
@@ -42,7 +43,7 @@ function blockErrors({ cidr, except }: networking.IPBlock, at: string): Errors {
   return each(path(at, "except"), except, (field, hole) => {
     const bad = complaints(field, hole, cidrErrors(hole));
     if (bad.length > 0 || containsStrictly(cidr, hole)) return bad;
-    return [invalidValue(field, hole, "must be a strict subset of `cidr`")];
+    return invalidValue(field, hole, "must be a strict subset of `cidr`");
   });
 }
 
@@ -57,23 +58,17 @@ function peerErrors(peer: networking.NetworkPolicyPeer, at: string): Errors {
   ];
 }
 
-type Ports = readonly networking.NetworkPolicyPort[] | undefined;
-type Peers = readonly networking.NetworkPolicyPeer[] | undefined;
-
 function validate({ spec }: NetworkPolicy): Errors {
   if (!spec) return [];
-  const rule = (at: string, ports: Ports, peers: Peers, name: string) => [
-    ...each(path(at, "ports"), ports, (here, port) => portErrors(port, here)),
-    ...each(path(at, name), peers, (here, peer) => peerErrors(peer, here)),
-  ];
   const types = spec.policyTypes ?? [];
-  return [
-    ...labelSelectorErrors(spec.podSelector, "spec.podSelector"),
-    ...each("spec.ingress", spec.ingress, (at, { ports, from }) => rule(at, ports, from, "from")),
-    ...each("spec.egress", spec.egress, (at, { ports, to }) => rule(at, ports, to, "to")),
-    ...(types.length > 2 ? [invalidValue("spec.policyTypes", types, "may not specify more than two policyTypes")] : []),
-    ...each("spec.policyTypes", types, (at, type) => oneOf(at, type, ["Egress", "Ingress"])),
-  ];
+  const peers = list((at: string, peer: networking.NetworkPolicyPeer) => peerErrors(peer, at));
+  return all(
+    labelSelectorErrors(spec.podSelector, "spec.podSelector"),
+    each("spec.ingress", spec.ingress, (at, rule) => fields(at, rule, { ports: list(portErrors), from: peers })),
+    each("spec.egress", spec.egress, (at, rule) => fields(at, rule, { ports: list(portErrors), to: peers })),
+    types.length > 2 && invalidValue("spec.policyTypes", types, "may not specify more than two policyTypes"),
+    each("spec.policyTypes", types, among(["Egress", "Ingress"])),
+  );
 }
 
 export const NetworkPolicy = defineKind<NetworkPolicy>("networking.k8s.io/v1", "NetworkPolicy", {
