@@ -150,4 +150,8 @@ test("Secrets under a key management plugin", { timeout: 300_000 }, async () => 
   assert.equal(await value(), base64("hidden-value"));
   assert.deepEqual(filesWith(cluster.dataDir, "hidden-value"), []);
   assert.deepEqual(existsSync(keyFileOf(cluster.dataDir)), false);
+  await cluster.knarr(["secrets", "status"]);
+  writeFileSync(config, readFileSync(config, "utf8").replace("providers: [", "providers: [{identity: {}}, "));
+  await eventually("rows in plain text", () => prefixes(cluster.dataDir).join() === "plain");
+  await assert.rejects(cluster.knarr(["secrets", "status"]), /Secrets are stored in plain text in .*store\.db/);
 });
