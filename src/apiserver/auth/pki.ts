@@ -1,7 +1,7 @@
 // The cluster's keys and certificates in one directory: made once, checked at every start, renewed before they expire, and
 // followed when another process changes them.
 import { issuersOf, trustOf } from "./pki/authority.ts";
-import type { KeyPair } from "./pki/files.ts";
+import { readText, type KeyPair } from "./pki/files.ts";
 import { daySeconds, issue, signRequest, subjectOf, type ClientIdentity, type SignOptions } from "./pki/issue.ts";
 import { calmOf, digestOf, locked, settle, type PkiOptions, type State } from "./pki/settle.ts";
 
@@ -41,14 +41,16 @@ export interface Pki {
  * Reads the PKI in `dir`, making the directory (0700) and whatever is missing, damaged, near expiry or, for the serving
  * certificate, lacks one of the names. Throws when the CA cannot be used: it is never silently replaced.
  */
-export async function ensurePki(dir: string, options: PkiOptions): Promise<Pki> {
+export async function ensurePki(dir: string, { ca, ...options }: PkiOptions): Promise<Pki> {
   const { clock } = options;
-  const settleNow = () => locked(dir, clock, () => settle(dir, options));
-  let state = await settleNow();
+  const settleNow = (more: Pick<PkiOptions, "ca"> = {}) =>
+    locked(dir, clock, () => settle(dir, { ...options, ...more }));
+  let state = await settleNow(ca ? { ca } : {});
   let derived = derivedFrom(state);
   let renewing: Promise<boolean> | undefined;
   const listeners = new Set<() => void>();
   const renew = async () => {
+    if (readText(dir, "ca.crt") === undefined) throw new Error(`${dir} is gone: restore it, or restart to begin anew`);
     const next = await settleNow();
     if (digestOf(next) === digestOf(state)) return false;
     state = next;

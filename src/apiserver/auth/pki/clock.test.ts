@@ -108,10 +108,9 @@ test("the clock is asked at connections and in intervals that no timer is too sh
     },
   };
   const wake = () => {
-    for (const callback of [...timers]) {
-      timers.delete(callback);
-      callback();
-    }
+    const due = Array.from(timers);
+    timers.clear();
+    for (const callback of due) callback();
   };
   const stop = new AbortController();
   t.after(() => stop.abort());

@@ -53,12 +53,18 @@ export function followPki(
   checkLater();
   let cancelRenewal = () => {};
   // Hidden files are the lock and what is not finished.
-  const watcher = watch(pki.dir, { persistent: false, signal }, (_, name) => {
+  const onChange = (name: string | null) => {
     if (name?.startsWith(".")) return;
     cancelRenewal();
     cancelRenewal = clock.after(quietMs, renew);
-  });
-  watcher.on("error", (error) => log.warn({ error }, "rotated certificates will be noticed at the next start only"));
+  };
+  const onError = (error: unknown) =>
+    log.warn({ error }, "rotated certificates will be noticed at the next start only");
+  try {
+    watch(pki.dir, { persistent: false, signal }, (_, name) => onChange(name)).on("error", onError);
+  } catch (error) {
+    onError(error);
+  }
   signal.addEventListener("abort", () => [cancelCheck, cancelRenewal].forEach((cancel) => cancel()), { once: true });
   return check;
 }

@@ -69,12 +69,15 @@ const shownToOthers: readonly LeafName[] = ["serving", "front-proxy-client"];
 const lockTries = 100;
 const lockWaitMs = 100;
 
-/** One writer at a time, in this process or another. Throws when another does not finish within ten seconds. */
+/**
+ * One writer at a time, in this process or another. Nobody writes for ten seconds: who still has the lock then was killed,
+ * and another process got its number.
+ */
 export async function locked<T>(dir: string, clock: Clock, work: () => Promise<T>): Promise<T> {
   makeDirectory(dir);
   for (let tries = 0; !takeLock(dir); tries++) {
-    if (tries === lockTries) throw new Error(`another process is writing in ${dir}`);
-    await sleep(clock, lockWaitMs);
+    if (tries === lockTries) releaseLock(dir);
+    else await sleep(clock, lockWaitMs);
   }
   try {
     return await work();
@@ -121,7 +124,11 @@ async function settleCa(dir: string, name: CaName, options: PkiOptions): Promise
     return { pair: writePair(dir, name, pair), previousPem: "" };
   }
   if (brought && !isSameCa(readFileSync(brought.certFile, "utf8"), found.pair.certPem)) {
-    throw new Error(`this cluster has another CA than ${brought.certFile}: ${wayOut(name)}`);
+    const { certFile, keyFile } = brought;
+    throw new Error(
+      `this cluster has another CA than ${certFile}: start it without --ca-cert, or let that one take over with ` +
+        `\`knarr certs rotate ca --ca-cert ${certFile} --ca-key ${keyFile}\``,
+    );
   }
   const issuers = issuersOf(found);
   if (leaves.length > 0 && !leaves.some((leaf) => isIssuedByOne(leaf, issuers))) {
