@@ -73,13 +73,15 @@ interface Waiting {
   readonly refuse: (error: Error) => void;
 }
 
-/** What comes while nobody waits is served as it is read for so long, before others are read. */
-const freeMs = 1;
+/** Work of one turn; then input is read again and others may have come. Long turns make large batches. */
+const turnMs = 1;
 /**
- * Work for those who wait in one turn of the loop. Whoever comes meanwhile is read only after it, and what is answered in it
- * is sent only after the input of the next one: for those who ask little, the length of a turn is the time they wait.
+ * The same when several flows ask: what comes meanwhile is read only after the turn, and what is answered in it is sent only
+ * after the input of the next one, so that the length of a turn is the time that those wait who ask little.
  */
-const turnMs = 0.25;
+const sharedTurnMs = 0.25;
+/** The loop counts as shared for so long after flows took turns in asking. */
+const sharedForMs = 1000;
 /** How often seats are lent anew while requests come; sooner when one has to wait for a seat. */
 const adjustMs = 10_000;
 const adjustSoonMs = 1000;
@@ -108,6 +110,8 @@ export class Dispatcher {
   #sweeping = false;
   #virtual = 0;
   #adjustedAt: number;
+  #lastFlow = "";
+  #sharedUntil = 0;
   #refusals = 0;
   #refusalsSince = 0;
 
@@ -152,8 +156,12 @@ export class Dispatcher {
     const now = loop.now();
     if (now - this.#adjustedAt >= adjustMs) this.#adjust(now);
     this.#openTurn(now);
+    if (call.flow !== this.#lastFlow) {
+      if (this.#lastFlow) this.#sharedUntil = now + sharedForMs;
+      this.#lastFlow = call.flow;
+    }
     const { set, settings } = level;
-    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < freeMs && set.isFree(call.width));
+    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < turnMs && set.isFree(call.width));
     if (set.waiting === 0) level.next = Math.max(level.next, this.#virtual);
     const request = set.enqueue(call.flow, call.width, now);
     if (typeof request === "string") return this.#refuse(refused(call, request), now);
@@ -203,7 +211,7 @@ export class Dispatcher {
         released = true;
         const end = this.#loop.now();
         if (request.threadMs === 0)
-          request.threadMs = turn === this.#turn ? Math.min(end - now, freeMs) : usualThreadMs;
+          request.threadMs = turn === this.#turn ? Math.min(end - now, turnMs) : usualThreadMs;
         tally.executing--;
         this.#executing.delete(request);
         level.set.finish(request, end);
@@ -222,7 +230,8 @@ export class Dispatcher {
 
   #pump(): void {
     this.#turn++;
-    this.#step(this.#loop.now() + turnMs);
+    const now = this.#loop.now();
+    this.#step(now + (now < this.#sharedUntil ? sharedTurnMs : turnMs));
   }
 
   /** Lets requests run, one after the other, until that time. */
