@@ -4,20 +4,11 @@ import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { ensurePki } from "../src/apiserver/auth/pki.ts";
-import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
-import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
 import { fakeNode } from "../src/apiserver/streaming/testing.ts";
-import { testApi } from "../src/apiserver/testing.ts";
 import { findCommand } from "../src/host/packages.ts";
-import { realClock } from "../src/machinery/clock.ts";
-import { silentLogger } from "../src/machinery/log.ts";
-import { oldKubectl } from "./harness.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { kubectlWith, oldKubectl } from "./harness.ts";
 
 const installed = findCommand("kubectl");
 const clients = { ...(installed ? { installed } : {}), "1.20": await oldKubectl() };
@@ -39,29 +30,11 @@ const pod =
 
 for (const [label, kubectl] of Object.entries(clients)) {
   describe(`kubectl (${label})`, () => {
-    const dir = mkdtempSync(join(tmpdir(), "knarr-kubectl-"));
-    const stop = new AbortController();
-    let server: ApiServer;
-
-    const run = async (args: readonly string[], input?: string, status = 0) => {
-      const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
-        timeout: 20_000,
-      });
-      child.stdin.end(input ?? "");
-      const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-      assert.equal(code, status, `kubectl ${args.join(" ")}\n${out}${error}`);
-      return { out, error };
-    };
+    let server: ControlPlane;
+    let run: ReturnType<typeof kubectlWith>;
 
     before(async () => {
-      const { store, kinds, api, client } = await testApi();
-      const pki = await ensurePki(join(dir, "pki"), {
-        names: ["localhost"],
-        addresses: ["127.0.0.1"],
-        clock: realClock,
-      });
-      const issuer = "https://kubernetes.default.svc.cluster.local";
-      const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, issuer, store, clock: realClock });
+      const container = { namespace: "default", pod: "p", container: "main" };
       const connection = fakeNode({
         run: ([command, ...args], stdin) =>
           command === "false" ? { stderr: "no\n", exitCode: 3 } : { stdout: `${args.join(" ")}${stdin}\n` },
@@ -69,53 +42,13 @@ for (const [label, kubectl] of Object.entries(clients)) {
         usage: {
           cpuNanoCores: 250e6,
           memoryWorkingSetBytes: 100 * 2 ** 20,
-          containers: [
-            {
-              namespace: "default",
-              pod: "p",
-              container: "main",
-              cpuNanoCores: 5e6,
-              memoryWorkingSetBytes: 7 * 2 ** 20,
-            },
-          ],
+          containers: [{ ...container, cpuNanoCores: 5e6, memoryWorkingSetBytes: 7 * 2 ** 20 }],
         },
       });
-      server = await startApiServer({
-        api,
-        store,
-        kinds,
-        client,
-        pki,
-        tokens,
-        listen: { host: "127.0.0.1", port: 0 },
-        nodes: (name) => (name === "n1" ? connection : undefined),
-        clock: realClock,
-        log: silentLogger,
-        signal: stop.signal,
-        version: "test",
-      });
-      const base64 = (pem: string) => Buffer.from(pem).toString("base64");
-      const config = {
-        apiVersion: "v1",
-        kind: "Config",
-        clusters: [{ name: "k", cluster: { server: server.url, "certificate-authority-data": base64(pki.caPem) } }],
-        users: [
-          {
-            name: "k",
-            user: { "client-certificate-data": base64(pki.admin.certPem), "client-key-data": base64(pki.admin.keyPem) },
-          },
-        ],
-        contexts: [{ name: "k", context: { cluster: "k", user: "k" } }],
-        "current-context": "k",
-      };
-      writeFileSync(join(dir, "kubeconfig"), JSON.stringify(config), { mode: 0o600 });
+      server = await startControlPlane({ nodes: (name) => (name === "n1" ? connection : undefined) });
+      run = kubectlWith(kubectl, server.kubeconfig);
     });
-
-    after(async () => {
-      stop.abort();
-      await server.close();
-      rmSync(dir, { recursive: true });
-    });
+    after(() => server[Symbol.asyncDispose]());
 
     test("api-resources and version know the server", async () => {
       assert.match((await run(["api-resources"])).out, /deployments +deploy +apps\/v1 +true +Deployment/);
@@ -141,6 +74,21 @@ for (const [label, kubectl] of Object.entries(clients)) {
       assert.match((await run(["apply", "--server-side", "-f", "-"], manifest)).out, /serverside-applied/);
     });
 
+    test("what was applied by the client can be applied by the server, and diff tells what would change", async () => {
+      const manifest = (value: string) =>
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moved}\ndata: {a: ${value}}\n`;
+      const server = ["apply", "--server-side", "-f", "-"];
+      await run(["apply", "-f", "-"], manifest("one"));
+      assert.match((await run(["diff", "-f", "-"], manifest("two"), 1)).out, /^-  a: one\n\+  a: two$/m);
+      await run(server, manifest("one"));
+      // The old one leaves the field to itself as a client, too; the new one takes it over.
+      await run(label === "1.20" ? [...server, "--force-conflicts"] : server, manifest("two"));
+      assert.equal((await run(["diff", "--server-side", "-f", "-"], manifest("two"))).out, "");
+      await run(server, manifest("two").replace("data: {a: two}", "data: {b: c}"));
+      const data = ["get", "configmap", "moved", "-o=jsonpath={.data}"];
+      assert.equal((await run(data)).out, '{"b":"c"}');
+    });
+
     test("create, scale, label, get and delete", async () => {
       await run(["create", "configmap", "c", "--from-literal=a=b"]);
       await run(["label", "configmap", "c", "x=y"]);
@@ -158,7 +106,7 @@ for (const [label, kubectl] of Object.entries(clients)) {
     });
 
     test("get --watch sees what happens", async () => {
-      const args = [`--kubeconfig=${join(dir, "kubeconfig")}`, "get", "configmaps", "--watch", "-o", "name"];
+      const args = ["--kubeconfig", server.kubeconfig, "get", "configmaps", "--watch", "-o", "name"];
       const child = spawn(kubectl, args);
       let seen = "";
       child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
@@ -185,9 +133,12 @@ for (const [label, kubectl] of Object.entries(clients)) {
 
     test("port-forward carries a connection", async () => {
       await run(["patch", "pod", "p", "--type=merge", "-p", '{"metadata":{"labels":{"ready":"yes"}}}']);
-      const status = { status: { phase: "Running" } };
-      await patchStatus(server, dir, status);
-      const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, "port-forward", "p", ":80"]);
+      // kubectl before 1.24 cannot patch subresources.
+      await server.admin.request("PATCH", "/api/v1/namespaces/default/pods/p/status", {
+        headers: { "content-type": "application/merge-patch+json" },
+        body: '{"status":{"phase":"Running"}}',
+      });
+      const child = spawn(kubectl, ["--kubeconfig", server.kubeconfig, "port-forward", "p", ":80"]);
       const [first] = (await once(child.stdout, "data")) as [Buffer];
       const port = Number(/127\.0\.0\.1:(\d+) -> 80/.exec(first.toString())![1]);
       const socket = connect(port, "127.0.0.1");
@@ -204,21 +155,4 @@ for (const [label, kubectl] of Object.entries(clients)) {
       assert.match((await run(["top", "nodes"])).out, /n1 +250m/);
     });
   });
-}
-
-/** kubectl before 1.24 cannot patch subresources, so this goes beside it. */
-async function patchStatus(server: ApiServer, dir: string, patch: object): Promise<void> {
-  const { readFileSync } = await import("node:fs");
-  const { request } = await import("node:https");
-  const pem = (name: string) => readFileSync(join(dir, "pki", name));
-  const call = request(`${server.url}/api/v1/namespaces/default/pods/p/status`, {
-    method: "PATCH",
-    ca: pem("ca.crt"),
-    cert: pem("admin.crt"),
-    key: pem("admin.key"),
-    headers: { "content-type": "application/merge-patch+json" },
-  });
-  call.end(JSON.stringify(patch));
-  const [response] = (await once(call, "response")) as [import("node:http").IncomingMessage];
-  assert.equal(response.statusCode, 200, await text(response));
 }

@@ -9,6 +9,7 @@ import { createApi } from "../src/apiserver/core/api.ts";
 import { startApiServer } from "../src/apiserver/http/server.ts";
 import { localClient } from "../src/apiserver/local.ts";
 import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
+import type { NodeConnection } from "../src/client/node-connection.ts";
 import { writeKubeconfig } from "../src/client/kubeconfig.ts";
 import { httpsClient, type Credentials, type HttpsClient } from "../src/client/https.ts";
 import { startControllers } from "../src/controllers/index.ts";
@@ -30,8 +31,14 @@ export interface ControlPlane extends AsyncDisposable {
   as(who: KeyPair | { readonly token: string }): HttpsClient;
 }
 
-/** `historyEvents` bounds what the store remembers of the past. */
-export async function startControlPlane(options: { readonly historyEvents?: number } = {}): Promise<ControlPlane> {
+/** `historyEvents` bounds what the store remembers of the past; `nodes` are connections by name, none unless given. */
+export async function startControlPlane({
+  nodes = () => undefined,
+  ...options
+}: {
+  readonly historyEvents?: number;
+  readonly nodes?: (name: string) => NodeConnection | undefined;
+} = {}): Promise<ControlPlane> {
   await using started = new AsyncDisposableStack();
   const clock = realClock;
   const directory = mkdtempSync(join(tmpdir(), "knarr-control-plane-"));
@@ -47,7 +54,7 @@ export async function startControlPlane(options: { readonly historyEvents?: numb
   const client = localClient(api, store, kinds, "test");
   const stop = new AbortController();
   const listen = { host: "127.0.0.1", port: 0 };
-  const rest = { listen, nodes: () => undefined, signal: stop.signal, version: "test" };
+  const rest = { listen, nodes, signal: stop.signal, version: "test" };
   const server = await startApiServer({ ...shared, ...rest, api, client, pki });
   started.defer(() => server.close());
   started.defer(() => stop.abort());

@@ -1,24 +1,14 @@
 // Custom resources as users meet them: real kubectl against store, API and HTTP in this process, a conversion webhook beside it.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { json, text } from "node:stream/consumers";
-import { ensurePki } from "../src/apiserver/auth/pki.ts";
-import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
-import { startApiServer, type ApiServer } from "../src/apiserver/http/server.ts";
-import { clientFromKubeconfig } from "../src/client/kubeconfig.ts";
-import { testApi } from "../src/apiserver/testing.ts";
+import { json } from "node:stream/consumers";
 import { findCommand } from "../src/host/packages.ts";
-import { realClock } from "../src/machinery/clock.ts";
-import { silentLogger } from "../src/machinery/log.ts";
 import { selfSigned } from "./certificates.ts";
-import { oldKubectl } from "./harness.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { kubectlWith, oldKubectl } from "./harness.ts";
 
 const kubectl = findCommand("kubectl") ?? (await oldKubectl());
 
@@ -65,58 +55,18 @@ const cronTab = (name: string, spec: string) =>
   `apiVersion: stable.example.com/v1\nkind: CronTab\nmetadata: {name: ${name}}\nspec: {${spec}}\n`;
 
 describe("custom resources", () => {
-  const dir = mkdtempSync(join(tmpdir(), "knarr-crd-"));
-  const stop = new AbortController();
-  let server: ApiServer;
+  let server: ControlPlane;
+  let run: ReturnType<typeof kubectlWith>;
   let webhook: Server | undefined;
 
-  const run = async (args: readonly string[], input?: string, status = 0) => {
-    const child = spawn(kubectl, [`--kubeconfig=${join(dir, "kubeconfig")}`, `--cache-dir=${dir}/cache`, ...args], {
-      timeout: 20_000,
-    });
-    child.stdin.end(input ?? "");
-    const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-    assert.equal(code, status, `kubectl ${args.join(" ")}\n${out}${error}`);
-    return { out, error };
-  };
-
   before(async () => {
-    const { store, kinds, api, client } = await testApi();
-    const pki = await ensurePki(join(dir, "pki"), { names: ["localhost"], addresses: ["127.0.0.1"], clock: realClock });
-    const issuer = "https://kubernetes.default.svc.cluster.local";
-    server = await startApiServer({
-      api,
-      store,
-      kinds,
-      client,
-      pki,
-      tokens: createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, issuer, store, clock: realClock }),
-      listen: { host: "127.0.0.1", port: 0 },
-      nodes: () => undefined,
-      clock: realClock,
-      log: silentLogger,
-      signal: stop.signal,
-      version: "test",
-    });
-    const base64 = (pem: string) => Buffer.from(pem).toString("base64");
-    const user = { "client-certificate-data": base64(pki.admin.certPem), "client-key-data": base64(pki.admin.keyPem) };
-    const config = {
-      apiVersion: "v1",
-      kind: "Config",
-      clusters: [{ name: "k", cluster: { server: server.url, "certificate-authority-data": base64(pki.caPem) } }],
-      users: [{ name: "k", user }],
-      contexts: [{ name: "k", context: { cluster: "k", user: "k" } }],
-      "current-context": "k",
-    };
-    writeFileSync(join(dir, "kubeconfig"), JSON.stringify(config), { mode: 0o600 });
+    server = await startControlPlane();
+    run = kubectlWith(kubectl, server.kubeconfig);
   });
-
   after(async () => {
-    stop.abort();
-    await server.close();
+    await server[Symbol.asyncDispose]();
     webhook?.close();
     webhook?.closeAllConnections();
-    rmSync(dir, { recursive: true });
   });
 
   test("a definition is established and explained with its own words", async () => {
@@ -150,8 +100,7 @@ describe("custom resources", () => {
     assert.equal((await run(["get", "ct", "one", "-o", "jsonpath={.spec.replicas}"])).out, "3");
     await run(["patch", "ct", "one", "--type=merge", "-p", '{"spec":{"image":"c"}}']);
     await run(["apply", "--server-side", "--field-manager=x", "-f", "-"], cronTab("three", 'cronSpec: "1 * * * *"'));
-    await using raw = await clientFromKubeconfig(join(dir, "kubeconfig"), { component: "test" });
-    await raw.request("PATCH", "/apis/stable.example.com/v1/namespaces/default/crontabs/one/status", {
+    await server.admin.request("PATCH", "/apis/stable.example.com/v1/namespaces/default/crontabs/one/status", {
       headers: { "content-type": "application/merge-patch+json" },
       body: '{"status":{"replicas":2}}',
     });

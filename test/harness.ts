@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { findCommand } from "../src/host/packages.ts";
 import { run, runOrThrow, type RunResult } from "../src/host/run.ts";
 import type { ClusterSettings } from "../src/cluster.ts";
@@ -144,6 +144,20 @@ function keepRegistriesLocal(dataDir: string): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "hosts.toml"), `server = "http://127.0.0.1:1"\n`);
 }
+
+/** A kubectl that must end with `status`. */
+export const kubectlWith =
+  (binary: string, kubeconfig: string) =>
+  async (
+    args: readonly string[],
+    input = "",
+    status = 0,
+  ): Promise<{ readonly out: string; readonly error: string }> => {
+    const where = ["--kubeconfig", kubeconfig, "--cache-dir", join(dirname(kubeconfig), "cache")];
+    const { code, stdout, stderr } = await run(binary, [...where, ...args], { input, timeoutMs: 20_000 });
+    if (code !== status) throw new Error(`kubectl ${args.join(" ")} ended with ${code}: ${stderr}${stdout}`);
+    return { out: stdout, error: stderr };
+  };
 
 /** Debian's kubectl 1.20, unpacked without installing it: the old client that speaks SPDY only. Returns its path. */
 export async function oldKubectl(): Promise<string> {
