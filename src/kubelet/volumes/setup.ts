@@ -79,10 +79,16 @@ async function setUpPayload(pod: Pod, path: string, volume: Volume, sources: Vol
   if (changed && fsGroup !== undefined) await setVolumeOwnership(path, fsGroup, { readOnly: true });
 }
 
-/** Secrets and tokens never reach a disk. */
+/** Secrets and tokens never reach a disk, nor swap where the kernel can do without it (6.4). */
 function ensureTmpfs(path: string, data: string, fresh: boolean): void {
   if (!fresh && mountPoints().some(({ target, type }) => target === path && type === "tmpfs")) return;
-  mount("tmpfs", path, { type: "tmpfs", flags: mountFlags.noSuid | mountFlags.noDev, data });
+  const options = { type: "tmpfs", flags: mountFlags.noSuid | mountFlags.noDev };
+  try {
+    mount("tmpfs", path, { ...options, data: `${data},noswap` });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    mount("tmpfs", path, { ...options, data });
+  }
 }
 
 async function setUpEmptyDir(pod: Pod, path: string, { emptyDir }: Volume): Promise<string> {
