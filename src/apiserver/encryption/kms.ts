@@ -197,11 +197,11 @@ class Kms implements KmsProvider {
   }
 
   async #look(): Promise<void> {
-    const before = this.#current?.wrapped.keyId;
+    const before = this.#current;
     try {
       await this.#status();
       await this.ready();
-      if (before !== undefined && before !== this.#keyId) {
+      if (before && before.wrapped.keyId !== this.#current!.wrapped.keyId) {
         this.#options.log.info({ kms: this.#plugin.name, keyId: this.#keyId }, "the plugin has another key");
         this.#options.onRotation();
       }
