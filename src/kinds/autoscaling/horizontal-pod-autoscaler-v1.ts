@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 pkg/apis/autoscaling/v1/conversion.go (fields that v1 lacks travel as annotations).
 import type * as v1 from "../generated/autoscaling.v1.ts";
 import type * as v2 from "../generated/autoscaling.v2.ts";
-import type { KubeObject } from "../../machinery/object.ts";
+import { compact, type KubeObject } from "../../machinery/object.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 import { validateAutoscaler } from "./horizontal-pod-autoscaler.ts";
@@ -13,107 +13,77 @@ export type HorizontalPodAutoscalerV1 = v1.HorizontalPodAutoscaler;
 const annotation = (what: string) => `autoscaling.alpha.kubernetes.io/${what}`;
 const carried = ["metrics", "current-metrics", "conditions", "behavior"].map(annotation);
 
-const isPlainCpu = (metric: { type: string; resource?: { name: string } }) =>
-  metric.type === "Resource" && metric.resource?.name === "cpu";
+/** The first metric that is CPU usage by `utilizationOf`, which has a field of its own in v1, and all others. */
+function splitCpu<M extends { type: string; resource?: { name: string } }>(
+  metrics: readonly M[] | undefined,
+  utilizationOf: (metric: M) => number | undefined,
+): { readonly utilization: number | undefined; readonly others: readonly M[] | undefined } {
+  const cpu = metrics?.find(
+    (metric) => metric.type === "Resource" && metric.resource?.name === "cpu" && utilizationOf(metric) !== undefined,
+  );
+  return { utilization: cpu && utilizationOf(cpu), others: metrics?.filter((metric) => metric !== cpu) };
+}
 
 /** The v1 view of a stored v2 object. */
 function toV1(stored: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
-  const { spec, status } = stored;
+  const { metrics, behavior, ...spec } = stored.spec ?? {};
+  const { currentMetrics, conditions, ...status } = stored.status ?? {};
+  const wanted = splitCpu(metrics, ({ resource }) => resource?.target.averageUtilization);
+  const now = splitCpu(currentMetrics, ({ resource }) => resource?.current.averageUtilization);
   const annotations = { ...stored.metadata.annotations };
-  const cpuTarget = spec?.metrics?.find(
-    (metric) => isPlainCpu(metric) && metric.resource?.target.averageUtilization !== undefined,
-  );
-  const cpuNow = status?.currentMetrics?.find(
-    (metric) => isPlainCpu(metric) && metric.resource?.current.averageUtilization !== undefined,
-  );
-  const carry = (what: string, value: unknown) => {
+  [wanted.others, now.others, conditions, behavior].forEach((value, i) => {
     if (value !== undefined && !(Array.isArray(value) && value.length === 0))
-      annotations[annotation(what)] = JSON.stringify(value);
-  };
-  carry(
-    "metrics",
-    spec?.metrics?.filter((metric) => metric !== cpuTarget),
-  );
-  carry(
-    "current-metrics",
-    status?.currentMetrics?.filter((metric) => metric !== cpuNow),
-  );
-  carry("conditions", status?.conditions);
-  carry("behavior", spec?.behavior);
-  const metadata = { ...stored.metadata };
-  if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
-  const { metrics: _metrics, behavior: _behavior, ...restOfSpec } = spec ?? {};
-  const target = cpuTarget?.resource?.target.averageUtilization;
-  const out: v1.HorizontalPodAutoscaler = {
+      annotations[carried[i]!] = JSON.stringify(value);
+  });
+  return compact({
     apiVersion: "autoscaling/v1",
     kind: "HorizontalPodAutoscaler",
-    metadata,
-    spec: {
-      ...restOfSpec,
-      ...(target === undefined ? {} : { targetCPUUtilizationPercentage: target }),
-    } as v1.HorizontalPodAutoscalerSpec,
-  };
-  if (status) {
-    const { currentMetrics: _currentMetrics, conditions: _conditions, ...rest } = status;
-    out.status = { ...rest, currentReplicas: status.currentReplicas ?? 0 };
-    const now = cpuNow?.resource?.current.averageUtilization;
-    if (now !== undefined) out.status.currentCPUUtilizationPercentage = now;
-  }
-  return out;
-}
-
-function parsed<T>(text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    return undefined;
-  }
+    metadata: { ...stored.metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    spec: compact({ ...spec, targetCPUUtilizationPercentage: wanted.utilization }),
+    status:
+      stored.status &&
+      compact({
+        ...status,
+        currentReplicas: stored.status.currentReplicas ?? 0,
+        currentCPUUtilizationPercentage: now.utilization,
+      }),
+  }) as v1.HorizontalPodAutoscaler;
 }
 
 /** The v2 object to store for a v1 one. */
 function toV2(object: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
-  const annotations = object.metadata.annotations ?? {};
-  const metadata = { ...object.metadata };
+  const { annotations = {}, ...metadata } = object.metadata;
   const kept = Object.entries(annotations).filter(([key]) => !carried.includes(key));
-  if (kept.length > 0) metadata.annotations = Object.fromEntries(kept);
-  else delete metadata.annotations;
-  const { targetCPUUtilizationPercentage: wanted, ...restOfSpec } = object.spec ?? {};
-  const metrics = parsed<v2.MetricSpec[]>(annotations[annotation("metrics")]) ?? [];
-  if (wanted !== undefined) {
-    metrics.unshift({
-      type: "Resource",
-      resource: { name: "cpu", target: { type: "Utilization", averageUtilization: wanted } },
-    });
-  }
-  const behavior = parsed<v2.HorizontalPodAutoscalerBehavior>(annotations[annotation("behavior")]);
-  const out: v2.HorizontalPodAutoscaler = {
+  const { targetCPUUtilizationPercentage: wanted, ...spec } = object.spec ?? {};
+  const { currentCPUUtilizationPercentage: now, ...status } = object.status ?? {};
+  const parsed = (what: string): unknown => {
+    try {
+      return JSON.parse(annotations[annotation(what)] ?? "null") || undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const metricsOf = (what: string, cpu: object | undefined) => {
+    const others = parsed(what);
+    const metrics = cpu ? [{ type: "Resource", resource: { name: "cpu", ...cpu } }] : [];
+    if (Array.isArray(others)) metrics.push(...others);
+    return metrics.length > 0 ? metrics : undefined;
+  };
+  const target = wanted === undefined ? undefined : { target: { type: "Utilization", averageUtilization: wanted } };
+  const current = now === undefined ? undefined : { current: { averageUtilization: now } };
+  return compact({
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
-    metadata,
-    spec: {
-      ...restOfSpec,
-      ...(metrics.length > 0 ? { metrics } : {}),
-      ...(behavior ? { behavior } : {}),
-    } as v2.HorizontalPodAutoscalerSpec,
-  };
-  if (object.status) {
-    const { currentCPUUtilizationPercentage: percentage, ...rest } = object.status;
-    const currentMetrics = parsed<v2.MetricStatus[]>(annotations[annotation("current-metrics")]) ?? [];
-    if (percentage !== undefined) {
-      currentMetrics.unshift({
-        type: "Resource",
-        resource: { name: "cpu", current: { averageUtilization: percentage } },
-      });
-    }
-    const conditions = parsed<v2.HorizontalPodAutoscalerCondition[]>(annotations[annotation("conditions")]);
-    out.status = {
-      ...rest,
-      ...(currentMetrics.length > 0 ? { currentMetrics } : {}),
-      ...(conditions ? { conditions } : {}),
-    } as v2.HorizontalPodAutoscalerStatus;
-  }
-  return out;
+    metadata: { ...metadata, ...(kept.length > 0 ? { annotations: Object.fromEntries(kept) } : {}) },
+    spec: compact({ ...spec, metrics: metricsOf("metrics", target), behavior: parsed("behavior") }),
+    status:
+      object.status &&
+      compact({
+        ...status,
+        currentMetrics: metricsOf("current-metrics", current),
+        conditions: parsed("conditions"),
+      }),
+  }) as v2.HorizontalPodAutoscaler;
 }
 
 export const HorizontalPodAutoscalerV1 = defineKind<HorizontalPodAutoscalerV1>(

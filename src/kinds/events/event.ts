@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 pkg/apis/core/v1 and pkg/apis/events/v1/conversion.go (which field becomes which).
 import type * as core from "../generated/core.v1.ts";
 import type * as events from "../generated/events.v1.ts";
-import type { KubeObject } from "../../machinery/object.ts";
+import { compact, type KubeObject } from "../../machinery/object.ts";
 import { invalidValue, required, tooLong } from "../../machinery/field.ts";
 import { qualifiedNameErrors } from "../../machinery/names.ts";
 import { type Errors, named, oneOf } from "../checks.ts";
@@ -52,9 +52,6 @@ function toCoreEvent(event: events.Event): core.Event {
     reportingInstance: event.reportingInstance ?? "",
   }) as core.Event;
 }
-
-const compact = (object: object) =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 const longestShortField = 128;
 const longestNote = 1024;
