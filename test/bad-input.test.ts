@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ensurePki, type KeyPair } from "../src/apiserver/auth/pki.ts";
 import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
 import { createApi } from "../src/apiserver/core/api.ts";
@@ -199,6 +201,20 @@ describe("bad input", { timeout: 120_000 }, () => {
       assert.equal(JSON.parse(answer).colour, undefined);
       assert.equal(/unknown field/.test(String(headers.warning)), level === "Warn");
     }
+  });
+
+  test("what was refused leaves nothing behind", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const rows = rawRows.filter(({ code }) => code !== 504);
+    const heapAfter = async (rounds: number) => {
+      for (let i = 0; i < rounds; i++) for (const row of rows) await ask(row);
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heapAfter(2);
+    const grown = (await heapAfter(8)) - before;
+    assert.ok(grown < 4 * 2 ** 20, `${rows.length * 8} refusals took ${grown} bytes`);
   });
 
   test("the server serves on", async () => {
