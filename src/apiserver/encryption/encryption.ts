@@ -162,8 +162,8 @@ interface Loaded {
 
 /**
  * Puts new rules in the place of the codec's once it is certain that they read everything stored, and rewrites what they
- * would write otherwise. Throws, with nothing changed, when they would leave something unreadable. Killed at any point, what
- * is stored can be read with the new rules.
+ * would write otherwise. Throws, with nothing changed, when they would leave something unreadable. While they still have the
+ * key that wrote before, being killed at any point leaves everything readable.
  */
 async function exchange(codec: EncryptionCodec, rules: EncryptionRules, store: Store): Promise<number> {
   const candidate = new EncryptionCodec(rules);
