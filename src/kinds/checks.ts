@@ -33,7 +33,7 @@ export function fields<T extends object>(
   checks: { readonly [F in keyof T]?: (field: string, value: T[F] | undefined) => Found },
 ): Errors {
   const errors: Errors = [];
-  for (const name in checks) add(errors, checks[name]!(path(at, name), object?.[name]));
+  for (const name in checks) add(errors, checks[name]!(at ? `${at}.${name}` : name, object?.[name]));
   return errors;
 }
 
