@@ -8,14 +8,13 @@ import { writeKubeconfig } from "../client/kubeconfig.ts";
 import { asAdmin, pkiDirectory, servingNames, type ClusterSettings } from "../cluster.ts";
 import { runningPid } from "../host/child.ts";
 import { realClock, sleep } from "../machinery/clock.ts";
-import { kubeconfigOf, type Place } from "./connect.ts";
-import { readSettings } from "./settings.ts";
+import { kubeconfigOf, settingsOf, type Place } from "./connect.ts";
 import { formatTable } from "./table.ts";
 import { caFilesIn, pidFileOf } from "./up.ts";
 
 /** Prints a table, or the same as JSON. */
 export function list({ output, ...place }: Place & { readonly output?: string }): void {
-  requireSettings(place);
+  settingsOf(place);
   if (output !== undefined && output !== "json") throw new Error(`-o ${output}: only json is possible`);
   const rows = listCertificates(pkiDirectory(place.dataDir), realClock.now());
   console.log(output === "json" ? JSON.stringify(rows, null, 2) : formatTable([header, ...rows.map(cellsOf)]));
@@ -67,7 +66,7 @@ export function planRotation(flags: RotateFlags): {
 }
 
 export async function rotateCerts({ name, dataDir, ...flags }: Place & RotateFlags): Promise<void> {
-  const settings = requireSettings({ name, dataDir });
+  const settings = settingsOf({ name, dataDir });
   const newCa = caFilesIn(flags);
   const { names, steps } = planRotation(flags);
   const dir = pkiDirectory(dataDir);
@@ -107,10 +106,4 @@ function summary(names: readonly PkiName[], step: "rotate" | "finish"): string {
       : []),
     ...(unfinished.includes("service-account") ? ["Pods have new tokens after an hour at the latest."] : []),
   ].join("\n");
-}
-
-function requireSettings({ name, dataDir }: Place): ClusterSettings {
-  const settings = readSettings(dataDir);
-  if (!settings) throw new Error(`there is no cluster "${name}" in ${dataDir}; start one with: npm start`);
-  return settings;
 }

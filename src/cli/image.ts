@@ -2,18 +2,12 @@
 import { createReadStream, existsSync } from "node:fs";
 import { runOrThrow } from "../host/run.ts";
 import { containerdSocket } from "../node.ts";
-import { readSettings } from "./settings.ts";
+import { settingsOf, type Place } from "./connect.ts";
 
-interface Place {
-  readonly name: string;
-  readonly dataDir: string;
-}
-
-function socketOf({ name, dataDir }: Place): string {
-  const settings = readSettings(dataDir);
-  if (!settings) throw new Error(`there is no cluster "${name}" in ${dataDir}`);
-  const socket = containerdSocket(settings);
-  if (!existsSync(socket)) throw new Error(`the container runtime of "${name}" does not run; start the cluster first`);
+function socketOf(place: Place): string {
+  const socket = containerdSocket(settingsOf(place));
+  if (!existsSync(socket))
+    throw new Error(`the container runtime of "${place.name}" does not run; start the cluster first`);
   return socket;
 }
 

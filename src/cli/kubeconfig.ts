@@ -4,8 +4,7 @@ import { ensurePki } from "../apiserver/auth/pki.ts";
 import { kubeconfigText, writeKubeconfig } from "../client/kubeconfig.ts";
 import { pkiDirectory, servingNames } from "../cluster.ts";
 import { realClock } from "../machinery/clock.ts";
-import { kubeconfigOf, type Place } from "./connect.ts";
-import { readSettings } from "./settings.ts";
+import { kubeconfigOf, noCluster, settingsOf, type Place } from "./connect.ts";
 
 interface KubeconfigFlags {
   readonly path?: boolean;
@@ -18,11 +17,9 @@ interface KubeconfigFlags {
 
 /** Prints the kubeconfig or its path; with a user it issues a new certificate, and the same again is how to renew it. */
 export async function kubeconfig({ name, dataDir, ...flags }: Place & KubeconfigFlags): Promise<void> {
-  const settings = readSettings(dataDir);
+  const settings = settingsOf({ name, dataDir });
   const file = kubeconfigOf({ name, dataDir });
-  if (!settings || !existsSync(file)) {
-    throw new Error(`there is no cluster "${name}" in ${dataDir}; start one with: npm start`);
-  }
+  if (!existsSync(file)) throw noCluster({ name, dataDir });
   const { user, group, days = 365, output } = flags;
   if (user === undefined) {
     if (group.length > 0 || flags.days !== undefined || output !== undefined) {

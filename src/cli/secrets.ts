@@ -6,7 +6,7 @@ import { keyFileOf, newKey, readKeyFile, writeKeyFile } from "../apiserver/encry
 import { runningPid } from "../host/child.ts";
 import { realClock, sleep } from "../machinery/clock.ts";
 import { readStored, type StoredVersion } from "../store/read.ts";
-import type { Place } from "./connect.ts";
+import { noCluster, type Place } from "./connect.ts";
 import { readSettings } from "./settings.ts";
 import { pidFileOf } from "./up.ts";
 
@@ -58,8 +58,7 @@ function formOf(collection: string, value: Uint8Array): Form {
 /** Prints the forms of what is stored now; exits with 1 when a Secret is in plain text. */
 export function status({ output, ...place }: Place & { readonly output?: string | undefined }): void {
   const file = join(place.dataDir, "store.db");
-  if (!existsSync(file))
-    throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
+  if (!existsSync(file)) throw noCluster(place);
   if (output !== undefined && output !== "json") throw new Error(`there is no output format "${output}": use json`);
   const forms = formsOf(readStored(file));
   if (output === "json") console.log(JSON.stringify({ file, forms }, null, 2));

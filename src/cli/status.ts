@@ -6,14 +6,12 @@ import { wellKnownAddresses, type ClusterSettings } from "../cluster.ts";
 import { runningPid } from "../host/child.ts";
 import { Node, Pod } from "../kinds/index.ts";
 import type { HttpsClient } from "../client/https.ts";
-import { connect, type Place } from "./connect.ts";
-import { readSettings } from "./settings.ts";
+import { connect, settingsOf, type Place } from "./connect.ts";
 import { pidFileOf } from "./up.ts";
 
 /** Prints what there is; exits with 1 when the cluster does not run. */
 export async function status({ version, ...place }: Place & { version: string }): Promise<void> {
-  const settings = readSettings(place.dataDir);
-  if (!settings) throw new Error(`there is no cluster "${place.name}" in ${place.dataDir}; start one with: npm start`);
+  const settings = settingsOf(place);
   const { dns, gateway } = wellKnownAddresses(settings);
   const pid = runningPid(pidFileOf(place.dataDir));
   print([

@@ -8,22 +8,12 @@ import { unmountTree } from "../host/mount.ts";
 import { realClock } from "../machinery/clock.ts";
 import { silentLogger } from "../machinery/log.ts";
 import { pidFileOf } from "./up.ts";
+import { settingsOf, type Place } from "./connect.ts";
 import { forgetCluster, readSettings } from "./settings.ts";
-
-interface Place {
-  readonly name: string;
-  readonly dataDir: string;
-}
-
-function settingsOrThrow({ name, dataDir }: Place): ClusterSettings {
-  const settings = readSettings(dataDir);
-  if (!settings) throw new Error(`there is no cluster "${name}" in ${dataDir}`);
-  return settings;
-}
 
 /** Stops Knarr, then every pod, then the processes and rules that served them. Objects and volumes stay. */
 export async function down(place: Place): Promise<void> {
-  const settings = settingsOrThrow(place);
+  const settings = settingsOf(place);
   await stopKnarr(place);
   await stopWorkloads(place, settings, 30);
   console.log(`cluster "${place.name}" is down; its data stays in ${place.dataDir}`);
