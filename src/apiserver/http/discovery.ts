@@ -64,8 +64,8 @@ function storageVersionHash({ virtual, storage, kind, ...own }: AnyKind): string
   return createHash("sha256").update(`${group}/${version}/${kind}`).digest().toString("base64", 0, 8);
 }
 
-/** The resource row of a kind. */
-function rowOf(kind: AnyKind): ResourceRow {
+/** Below a resource, by name. */
+export function subresourcesOf(kind: AnyKind): SubresourceRow[] {
   const self = { group: kind.group, version: kind.version, kind: kind.kind };
   const { status, scale, special = [] } = kind.subresources ?? {};
   const subresources: SubresourceRow[] = special.map((name) => {
@@ -81,8 +81,15 @@ function rowOf(kind: AnyKind): ResourceRow {
       verbs: changeVerbs,
     });
   }
+  return subresources.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The resource row of a kind. */
+function rowOf(kind: AnyKind): ResourceRow {
   return {
-    ...self,
+    group: kind.group,
+    version: kind.version,
+    kind: kind.kind,
     plural: kind.plural,
     singular: kind.singular,
     namespaced: kind.namespaced,
@@ -90,7 +97,7 @@ function rowOf(kind: AnyKind): ResourceRow {
     ...(kind.shortNames ? { shortNames: kind.shortNames } : {}),
     ...(kind.categories ? { categories: kind.categories } : {}),
     storageVersionHash: storageVersionHash(kind),
-    subresources: subresources.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    subresources: subresourcesOf(kind),
   };
 }
 

@@ -192,6 +192,23 @@ test("every reference in the OpenAPI documents leads somewhere", async () => {
   }
 });
 
+test("every operation has a name of its own in OpenAPI, those of subresources too", async () => {
+  const { ask } = await testRouter();
+  const { paths } = (await ask("GET", "/openapi/v2")).json();
+  const operations = Object.values<Record<string, { operationId?: string }>>(paths).flatMap((item) =>
+    Object.values(item).flatMap(({ operationId }) => operationId ?? []),
+  );
+  assert.equal(new Set(operations).size, operations.length);
+  const { post } = paths["/api/v1/namespaces/{namespace}/pods/{name}/eviction"];
+  assert.deepEqual(post["x-kubernetes-group-version-kind"], { group: "policy", version: "v1", kind: "Eviction" });
+  assert.deepEqual(Object.keys(paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]), [
+    "get",
+    "put",
+    "patch",
+    "parameters",
+  ]);
+});
+
 test("metrics count requests under upstream's names", async () => {
   const { ask } = await testRouter();
   await ask("GET", "/api/v1/namespaces");

@@ -11,7 +11,7 @@ import { acceptsJson, parseAccept } from "../http/negotiate.ts";
 import { closureOf, typesFrom, v2, v3, type Flavor, type Schema } from "./definitions.ts";
 import { descriptionSource, readDescriptions } from "./descriptions.ts";
 import { customDefinitions, isBuiltIn, rootsOf } from "./kinds.ts";
-import { operationTypes, pathsOf } from "./paths.ts";
+import { operationTypes, pathsOf, subresourceTypes } from "./paths.ts";
 import { mergeV2, remoteDocumentsV2, remoteDocumentV3 } from "./remote.ts";
 
 export interface OpenApiOptions {
@@ -125,7 +125,7 @@ function byGroupVersion(kinds: KindRegistry): Map<string, AnyKind[]> {
 function hashOf({ version, store }: OpenApiOptions, members: readonly AnyKind[]): string {
   const hash = createHash("sha256").update(`${version} ${source ?? ""}`);
   for (const kind of members) {
-    hash.update(`${kind.schema} ${kind.plural} `);
+    hash.update(`${kind.schema} ${kind.plural} ${Object.keys(kind.subresources ?? {}).join()} `);
     if (!isBuiltIn(kind)) hash.update(JSON.stringify(customDefinitions(kind, store, v3)));
   }
   return hash.digest("hex").toUpperCase();
@@ -153,7 +153,7 @@ async function definitionsOf(
   kinds: readonly AnyKind[],
   flavor: Flavor,
 ): Promise<Record<string, Schema>> {
-  const roots = [...kinds.flatMap(rootsOf), ...operationTypes];
+  const roots = [...kinds.flatMap((kind) => [...rootsOf(kind), ...subresourceTypes(kind)]), ...operationTypes];
   const descriptions = source === undefined ? undefined : await readDescriptions(typesFrom(roots), source);
   const definitions = closureOf(roots, flavor, descriptions);
   for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor, descriptions));

@@ -1,5 +1,8 @@
 // Paths and operations of the kinds: as much as clients look up (kinds behind a path, parameters that it takes).
+import { apiVersionOf, type Verb } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
+import { subresourcesOf } from "../http/discovery.ts";
+import { bodySchemaOf } from "../protobuf/fields.ts";
 import { wordsOf, type Flavor, type Schema } from "./definitions.ts";
 import { kindDefinitionName } from "./kinds.ts";
 
@@ -47,19 +50,35 @@ const patches = [
 
 const customPatches = patches.filter((type) => !type.includes("strategic"));
 
-const collectionOperations: Readonly<Record<string, Operation>> = {
+type Operations = Readonly<Record<string, Operation>>;
+
+const collectionOperations: Operations = {
   list: { method: "get", action: "list", query: listQuery, list: true },
   create: { method: "post", action: "post", query: writeQuery, consumes: json },
   deletecollection: { method: "delete", action: "deletecollection", query: [...listQuery, ...deleteQuery] },
 };
-const itemOperations: Readonly<Record<string, Operation>> = {
+const itemOperations: Operations = {
   get: { method: "get", action: "get", query: [] },
   update: { method: "put", action: "put", query: writeQuery, consumes: json },
   patch: { method: "patch", action: "patch", query: [...writeQuery, ["force", "boolean"]], consumes: patches },
   delete: { method: "delete", action: "delete", query: deleteQuery, consumes: json },
 };
 
-/** Path → path item of one kind, with `/status` when it has one. */
+/** A subresource as a kind: what is sent and answered there. Streams are none. */
+function subresourceKinds(kind: AnyKind): (AnyKind & { readonly under: string })[] {
+  return subresourcesOf(kind).flatMap(({ name, kind: answered, verbs }) => {
+    const isOwn = answered.kind === kind.kind;
+    const schema = isOwn ? kind.schema : bodySchemaOf(apiVersionOf(answered), answered.kind);
+    if (schema === undefined || name === "log") return [];
+    return [{ ...kind, ...answered, schema, verbs: verbs as Verb[], plural: `${kind.plural}/${name}`, under: name }];
+  });
+}
+
+/** Types of the facts table that a kind's subresources refer to. */
+export const subresourceTypes = (kind: AnyKind): string[] =>
+  subresourceKinds(kind).flatMap(({ schema }) => (schema === kind.schema ? [] : [schema]));
+
+/** Path → path item of one kind and of its subresources. */
 export function pathsOf(kind: AnyKind, flavor: Flavor): Record<string, Schema> {
   const root = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`;
   const space = kind.namespaced ? "/namespaces/{namespace}" : "";
@@ -67,19 +86,19 @@ export function pathsOf(kind: AnyKind, flavor: Flavor): Record<string, Schema> {
   const pathParameters = (names: readonly string[]) => names.map((name) => parameter(flavor, "path", name, "string"));
   const inSpace = kind.namespaced ? ["namespace"] : [];
   const paths: Record<string, Schema> = {};
-  const add = (path: string, operations: Readonly<Record<string, Operation>>, names: readonly string[]) => {
+  const add = (path: string, operations: Operations, names: readonly string[], of: AnyKind = kind) => {
     const item: Schema = {};
     for (const [verb, operation] of Object.entries(operations)) {
-      if (kind.verbs.includes(verb as never)) item[operation.method] = operationOf(kind, operation, path, flavor);
+      if (of.verbs.includes(verb as never)) item[operation.method] = operationOf(of, operation, path, flavor);
     }
     if (Object.keys(item).length > 0) paths[path] = { ...item, parameters: pathParameters(names) };
   };
   add(collection, collectionOperations, inSpace);
   add(`${collection}/{name}`, itemOperations, ["name", ...inSpace]);
   if (kind.namespaced) add(`${root}/${kind.plural}`, { list: collectionOperations.list! }, []);
-  if (kind.subresources?.status) {
-    const { get, update, patch } = itemOperations as Record<"get" | "update" | "patch", Operation>;
-    add(`${collection}/{name}/status`, { get, update, patch }, ["name", ...inSpace]);
+  const { create } = collectionOperations as { create: Operation };
+  for (const one of subresourceKinds(kind)) {
+    add(`${collection}/{name}/${one.under}`, { ...itemOperations, create }, ["name", ...inSpace], one);
   }
   return paths;
 }
@@ -101,11 +120,11 @@ function operationOf(kind: AnyKind, operation: Operation, path: string, flavor: 
   const sends = isPatch ? "io.k8s.apimachinery.pkg.apis.meta.v1.Patch" : method === "delete" ? deleteOptions : own;
   const parameters = query.map(([name, type]) => parameter(flavor, "query", name, type));
   const answer = reference(list ? `${own}List` : method === "delete" ? status : own);
-  const id = `${action}${kind.group.replace(/\W/g, "")}${kind.version}${kind.kind}${path
-    .split("/")
-    .filter((part) => part.startsWith("{") || part === "status")
-    .join("")
-    .replace(/\W/g, "")}`;
+  // Kinds of subresources belong to several resources.
+  const place = kind.plural.includes("/")
+    ? path
+    : `${kind.group}${kind.version}${kind.kind}${path.match(/\{\w+\}/g)?.join("") ?? ""}`;
+  const id = `${action}${place.replace(/\W/g, "")}`;
   const common = {
     description: `${action} ${kind.plural}`,
     operationId: id,
