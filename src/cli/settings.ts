@@ -24,7 +24,10 @@ export function readSettings(dataDir: string): ClusterSettings | undefined {
   }
 }
 
-/** The cluster's settings, chosen and written when there are none; overrides given on the command line are kept. */
+/**
+ * The cluster's settings, chosen and written when there are none. What the command line gives is kept; an empty flag of the
+ * API server takes away what was given before.
+ */
 export async function ensureSettings(
   name: string,
   dataDir: string,
@@ -35,8 +38,12 @@ export async function ensureSettings(
   if (stored && stored.name !== name) {
     throw new Error(`${directory} belongs to the cluster "${stored.name}", not to "${name}"`);
   }
-  const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+  const { apiServer: flags, ...rest } = overrides;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const settings = { ...(stored ?? (await chooseSettings(name, directory))), ...given };
+  const apiServer = Object.entries({ ...stored?.apiServer, ...flags }).filter(([, value]) => value !== "");
+  if (apiServer.length > 0) Object.assign(settings, { apiServer: Object.fromEntries(apiServer) });
+  else delete (settings as { apiServer?: object }).apiServer;
   if (JSON.stringify(settings) !== JSON.stringify(stored)) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeAtomically(settingsFile(directory), settings);

@@ -105,7 +105,7 @@ function apiServerFlagsIn(flags: ApiServerFlags): ApiServerFlags | undefined {
   const names = Object.keys(apiServerFlags) as (keyof ApiServerFlags)[];
   const given = names.filter((name) => flags[name] !== undefined);
   const valueOf = (name: keyof ApiServerFlags) =>
-    apiServerFlags[name].flag.endsWith(" <file>") ? resolve(flags[name]!) : flags[name];
+    flags[name] && apiServerFlags[name].flag.endsWith(" <file>") ? resolve(flags[name]) : flags[name];
   return given.length > 0 ? Object.fromEntries(given.map((name) => [name, valueOf(name)])) : undefined;
 }
 
