@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { FlowSchema } from "../../kinds/flowcontrol/flow-schema.ts";
 import { parseRequest } from "../http/request-info.ts";
 import { bootstrapSchemas } from "./bootstrap-objects.ts";
-import { byPrecedence, distinguisherOf, matches } from "./classify.ts";
+import { byPrecedence, distinguisherOf, rulesFor, rulesMatch } from "./classify.ts";
 
 const schemas = (bootstrapSchemas as readonly unknown[] as FlowSchema[]).toSorted(byPrecedence);
 
@@ -32,7 +32,7 @@ const rows: readonly (readonly [ReturnType<typeof user>, string, string, string]
 test("every request finds its schema and flow", () => {
   for (const [who, path, schema, flow] of rows) {
     const info = parseRequest("GET", path, new URLSearchParams());
-    const found = schemas.find((candidate) => matches(candidate, who, info))!;
+    const found = schemas.find((candidate) => rulesMatch(rulesFor(candidate, who), info))!;
     assert.equal(found.metadata.name, schema, `${who.name} ${path}`);
     if (flow) assert.equal(distinguisherOf(found, who, info), flow);
   }

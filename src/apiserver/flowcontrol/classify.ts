@@ -15,9 +15,13 @@ export const byPrecedence = (a: FlowSchema, b: FlowSchema): number =>
   (a.spec?.matchingPrecedence ?? 1000) - (b.spec?.matchingPrecedence ?? 1000) ||
   (a.metadata.name < b.metadata.name ? -1 : 1);
 
-// Loops, no callbacks: every request is held against most schemas.
-export function matches({ spec }: FlowSchema, user: UserInfo, info: RequestInfo): boolean {
-  for (const rule of spec?.rules ?? none) if (ruleMatches(rule, user, info)) return true;
+/** The rules of the schema that name the user; whether one of them covers a request is for `rulesMatch` to say. */
+export const rulesFor = ({ spec }: FlowSchema, user: UserInfo): readonly PolicyRulesWithSubjects[] =>
+  spec?.rules?.filter(({ subjects }) => subjects.some((subject) => subjectMatches(subject, user))) ?? none;
+
+// Loops, no callbacks: every request is held against some.
+export function rulesMatch(rules: readonly PolicyRulesWithSubjects[], info: RequestInfo): boolean {
+  for (const rule of rules) if (ruleMatches(rule, info)) return true;
   return false;
 }
 
@@ -30,12 +34,7 @@ export function distinguisherOf({ spec }: FlowSchema, user: UserInfo, info: Requ
   return method === "ByNamespace" && info.type === "resource" ? info.namespace : "";
 }
 
-function ruleMatches(rule: PolicyRulesWithSubjects, user: UserInfo, info: RequestInfo): boolean {
-  for (const subject of rule.subjects ?? none) if (subjectMatches(subject, user)) return rulesMatch(rule, info);
-  return false;
-}
-
-function rulesMatch({ resourceRules, nonResourceRules }: PolicyRulesWithSubjects, info: RequestInfo): boolean {
+function ruleMatches({ resourceRules, nonResourceRules }: PolicyRulesWithSubjects, info: RequestInfo): boolean {
   if (info.type === "resource") {
     for (const row of resourceRules ?? none) if (resourceMatches(row, info)) return true;
   } else for (const row of nonResourceRules ?? none) if (pathMatches(row, info.verb, info.path)) return true;

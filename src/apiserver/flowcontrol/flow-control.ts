@@ -1,6 +1,7 @@
 // Priority and fairness: follows the FlowSchemas and PriorityLevelConfigurations in the store, says where each request
 // belongs and when it may run. Follows kubernetes v1.36 staging/src/k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go.
 import { FlowSchema } from "../../kinds/flowcontrol/flow-schema.ts";
+import type { PolicyRulesWithSubjects } from "../../kinds/generated/flowcontrol.v1.ts";
 import { PriorityLevelConfiguration } from "../../kinds/flowcontrol/priority-level-configuration.ts";
 import { collectionOf } from "../../kinds/kind.ts";
 import type { Clock } from "../../machinery/clock.ts";
@@ -11,7 +12,7 @@ import type { EdgeRequest } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { UserInfo } from "../types.ts";
 import { bootstrapLevels, bootstrapSchemas } from "./bootstrap-objects.ts";
-import { byPrecedence, distinguisherOf, matches } from "./classify.ts";
+import { byPrecedence, distinguisherOf, rulesFor, rulesMatch } from "./classify.ts";
 import { Dispatcher, type Loop, type Ticket } from "./dispatcher.ts";
 import { dump } from "./dump.ts";
 import { flowMetrics } from "./metrics.ts";
@@ -59,6 +60,15 @@ interface Row {
   readonly place: FlowPlace;
 }
 
+/** What of a schema concerns one user. */
+interface UserRow {
+  readonly place: FlowPlace;
+  readonly rules: readonly PolicyRulesWithSubjects[];
+}
+
+const rowsFor = (rows: readonly Row[], user: UserInfo): readonly UserRow[] =>
+  rows.map(({ schema, place }) => ({ place, rules: rulesFor(schema, user) })).filter(({ rules }) => rules.length > 0);
+
 export interface FlowControlOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -71,6 +81,7 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
   const dispatcher = new Dispatcher({ loop, clock, seats });
   const tallies = new Map<string, Tally>();
   let rows: readonly Row[] = [];
+  let named = new WeakMap<UserInfo, readonly UserRow[]>();
   const configure = () => {
     const levels = present<PriorityLevelConfiguration>(
       store,
@@ -90,6 +101,7 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
       }),
     );
     rows = compile(levels, present<FlowSchema>(store, collectionOf(FlowSchema), bootstrapSchemas), tallies);
+    named = new WeakMap();
   };
   configure();
   for (const kind of [FlowSchema, PriorityLevelConfiguration] as const) {
@@ -97,7 +109,9 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
   }
   return {
     place(user, info) {
-      for (const { schema, place } of rows) if (matches(schema, user, info)) return place;
+      let own = named.get(user);
+      if (!own) named.set(user, (own = rowsFor(rows, user)));
+      for (const { rules, place } of own) if (rulesMatch(rules, info)) return place;
       return rows.at(-1)!.place;
     },
     admit(place, details, deadline) {

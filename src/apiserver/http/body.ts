@@ -54,22 +54,27 @@ function collect(stream: Readable, declaredLength?: string, onBytes?: (bytes: nu
   if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
   const chunks: Buffer[] = [];
   let size = 0;
+  let isWhole = false;
+  // The listeners stay: the stream lives no longer than the request, and taking them off costs more than a small body.
   return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => {
-      stream.off("data", take).off("end", end).off("error", fail).off("close", close);
-      act();
-    };
-    const take = (chunk: Buffer) => {
-      size += chunk.length;
-      onBytes?.(chunk.length);
-      chunks.push(chunk);
-      // The stream outlives a refusal, as the answer goes out on the same one; what still comes is dropped.
-      if (size > maxBodyBytes) settle(() => reject(tooLarge()));
-    };
-    const end = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
-    const fail = (error: Error) => settle(() => reject(unreadable(error.message)));
-    const close = () => settle(() => reject(unreadable("the connection was closed")));
-    stream.on("data", take).on("end", end).on("error", fail).on("close", close);
+    stream
+      .on("data", (chunk: Buffer) => {
+        // The stream outlives a refusal, as the answer goes out on the same one; what still comes is dropped.
+        if (size > maxBodyBytes) return;
+        size += chunk.length;
+        onBytes?.(chunk.length);
+        chunks.push(chunk);
+        if (size <= maxBodyBytes) return;
+        chunks.length = 0;
+        reject(tooLarge());
+      })
+      .on("end", () => {
+        isWhole = true;
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+        chunks.length = 0;
+      })
+      .on("error", (error: Error) => reject(unreadable(error.message)))
+      .on("close", () => isWhole || reject(unreadable("the connection was closed")));
   });
 }
 
