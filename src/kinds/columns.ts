@@ -36,6 +36,12 @@ export const createdColumns: readonly Column<KubeObject>[] = [
   column("Created At", ({ metadata }) => metadata.creationTimestamp, { type: "date" }),
 ];
 
+/** The columns of another version of a kind. */
+export const columnsThrough = <T extends KubeObject, U extends KubeObject>(
+  convert: (object: U) => T,
+  columns: readonly Column<T>[],
+): Column<U>[] => columns.map((one) => ({ ...one, value: (object, now) => one.value(convert(object), now) }));
+
 /** Words joined by commas, `<none>` when there are none. */
 export const listOrNone = (words: readonly string[]): string => (words.length ? words.join(",") : "<none>");
 

@@ -91,7 +91,3 @@ export function controllerReference(owner: KubeObject): OwnerReference {
     blockOwnerDeletion: true,
   };
 }
-
-/** The object without members that are undefined. */
-export const compact = (object: object): object =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));

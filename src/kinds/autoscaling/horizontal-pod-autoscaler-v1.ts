@@ -2,11 +2,11 @@
 // Follows kubernetes v1.36 pkg/apis/autoscaling/v1/conversion.go (fields that v1 lacks travel as annotations).
 import type * as v1 from "../generated/autoscaling.v1.ts";
 import type * as v2 from "../generated/autoscaling.v2.ts";
-import { compact, type KubeObject } from "../../machinery/object.ts";
-import { ageColumn, column, nameColumn } from "../columns.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import { columnsThrough } from "../columns.ts";
 import { defineKind, statusAtFirst } from "../kind.ts";
 import { validateAutoscaler } from "./horizontal-pod-autoscaler.ts";
-import { targetsText } from "./horizontal-pod-autoscaler.ts";
+import { autoscalerColumns } from "./horizontal-pod-autoscaler.ts";
 
 export type HorizontalPodAutoscalerV1 = v1.HorizontalPodAutoscaler;
 
@@ -23,6 +23,10 @@ function splitCpu<M extends { type: string; resource?: { name: string } }>(
   );
   return { utilization: cpu && utilizationOf(cpu), others: metrics?.filter((metric) => metric !== cpu) };
 }
+
+/** The object without members that are undefined. */
+const compact = (object: object): object =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 /** The v1 view of a stored v2 object. */
 function toV1(stored: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
@@ -93,15 +97,7 @@ export const HorizontalPodAutoscalerV1 = defineKind<HorizontalPodAutoscalerV1>(
     shortNames: ["hpa"],
     categories: ["all"],
     subresources: { status: true },
-    columns: [
-      nameColumn,
-      column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
-      column("Targets", (object) => targetsText(toV2(object))),
-      column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-      column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
-      column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
-      ageColumn,
-    ],
+    columns: columnsThrough(toV2, autoscalerColumns),
     defaults: ({ metadata, spec }) => {
       if (!spec) return;
       spec.minReplicas ??= 1;

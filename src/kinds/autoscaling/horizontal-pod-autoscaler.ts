@@ -27,7 +27,7 @@ import {
   quantityNotNegative,
 } from "../checks.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
-import { defineKind, statusAtFirst } from "../kind.ts";
+import { type Column, defineKind, statusAtFirst } from "../kind.ts";
 
 const longestWindowSeconds = 3600;
 const longestPeriodSeconds = 1800;
@@ -214,13 +214,23 @@ function metricText(spec: autoscaling.MetricSpec, status: autoscaling.MetricStat
 const shownMetrics = 2;
 
 /** What `kubectl get hpa` shows as targets: current and wanted value of each metric. */
-export function targetsText({ spec, status }: HorizontalPodAutoscaler): string {
+function targetsText({ spec, status }: HorizontalPodAutoscaler): string {
   const metrics = spec?.metrics ?? [];
   if (metrics.length === 0) return "<none>";
   const texts = metrics.map((metric, i) => metricText(metric, status?.currentMetrics?.[i]));
   const rest = texts.length - shownMetrics;
   return rest > 0 ? `${texts.slice(0, shownMetrics).join(", ")} + ${rest} more...` : texts.join(", ");
 }
+
+export const autoscalerColumns: readonly Column<HorizontalPodAutoscaler>[] = [
+  nameColumn,
+  column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
+  column("Targets", targetsText),
+  column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
+  column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
+  column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
+  ageColumn,
+];
 
 export const HorizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>(
   "autoscaling/v2",
@@ -229,15 +239,7 @@ export const HorizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>(
     shortNames: ["hpa"],
     categories: ["all"],
     subresources: { status: true },
-    columns: [
-      nameColumn,
-      column("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind ?? ""}/${spec?.scaleTargetRef?.name ?? ""}`),
-      column("Targets", targetsText),
-      column("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-      column("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
-      column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
-      ageColumn,
-    ],
+    columns: autoscalerColumns,
     defaults: defaultAutoscaler,
     prepareForCreate: statusAtFirst({ desiredReplicas: 0 }),
     validate: validateAutoscaler,

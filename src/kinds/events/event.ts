@@ -2,56 +2,40 @@
 // Follows kubernetes v1.36 pkg/apis/core/v1 and pkg/apis/events/v1/conversion.go (which field becomes which).
 import type * as core from "../generated/core.v1.ts";
 import type * as events from "../generated/events.v1.ts";
-import { compact, type KubeObject } from "../../machinery/object.ts";
+import type { KubeObject } from "../../machinery/object.ts";
 import { invalidValue, required, tooLong } from "../../machinery/field.ts";
 import { qualifiedNameErrors } from "../../machinery/names.ts";
 import { type Errors, named, oneOf } from "../checks.ts";
+import { columnsThrough } from "../columns.ts";
 import { Event, eventColumns } from "../core/event.ts";
 import { defineKind } from "../kind.ts";
 
 export type EventsEvent = events.Event;
 
+/** Fields of the core Event that are called otherwise here. */
+const renamed: Readonly<Record<string, string>> = {
+  involvedObject: "regarding",
+  message: "note",
+  source: "deprecatedSource",
+  firstTimestamp: "deprecatedFirstTimestamp",
+  lastTimestamp: "deprecatedLastTimestamp",
+  count: "deprecatedCount",
+  reportingComponent: "reportingController",
+};
+const renamedBack = Object.fromEntries(Object.entries(renamed).map(([core, events]) => [events, core]));
+
+const rename = (object: object, names: Readonly<Record<string, string>>): object =>
+  Object.fromEntries(Object.entries(object).map(([field, value]) => [names[field] ?? field, value]));
+
 /** The events.k8s.io view of a stored core Event. */
-function toEventsV1(stored: core.Event): events.Event {
-  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, ...rest } = stored;
-  return compact({
-    ...rest,
-    apiVersion: "events.k8s.io/v1",
-    regarding: involvedObject,
-    note: message,
-    deprecatedSource: source,
-    deprecatedFirstTimestamp: firstTimestamp,
-    deprecatedLastTimestamp: lastTimestamp,
-    deprecatedCount: count,
-    reportingController: reportingComponent,
-  }) as events.Event;
-}
+const toEventsV1 = (stored: core.Event): events.Event =>
+  ({ ...rename(stored, renamed), apiVersion: "events.k8s.io/v1" }) as events.Event;
 
 /** The core Event to store for one of events.k8s.io. */
-function toCoreEvent(event: events.Event): core.Event {
-  const {
-    regarding,
-    note,
-    deprecatedSource,
-    deprecatedFirstTimestamp,
-    deprecatedLastTimestamp,
-    deprecatedCount,
-    reportingController,
-    ...rest
-  } = event;
-  return compact({
-    ...rest,
-    apiVersion: "v1",
-    involvedObject: regarding ?? {},
-    message: note,
-    source: deprecatedSource ?? {},
-    firstTimestamp: deprecatedFirstTimestamp,
-    lastTimestamp: deprecatedLastTimestamp,
-    count: deprecatedCount,
-    reportingComponent: reportingController ?? "",
-    reportingInstance: event.reportingInstance ?? "",
-  }) as core.Event;
-}
+const toCoreEvent = (event: events.Event): core.Event => {
+  const absent = { involvedObject: {}, source: {}, reportingComponent: "", reportingInstance: "" };
+  return { ...absent, ...rename(event, renamedBack), apiVersion: "v1" } as core.Event;
+};
 
 const longestShortField = 128;
 const longestNote = 1024;
@@ -90,10 +74,7 @@ export const EventsEvent = defineKind<EventsEvent>("events.k8s.io/v1", "Event", 
     reportingController: ({ reportingController }) => reportingController ?? "",
     type: ({ type }) => type ?? "",
   },
-  columns: eventColumns.map((column) => ({
-    ...column,
-    value: (event: events.Event, now: number) => column.value(toCoreEvent(event), now),
-  })),
+  columns: columnsThrough(toCoreEvent, eventColumns),
   validate,
   storage: {
     group: Event.group,
