@@ -2,7 +2,7 @@
 import { listCertificates, type ListedCertificate } from "../apiserver/auth/pki/list.ts";
 import { finish, pkiNames, rotate, type PkiName } from "../apiserver/auth/pki/rotate.ts";
 import { inUse } from "../apiserver/auth/pki/files.ts";
-import { digestOf, leafNames, type State } from "../apiserver/auth/pki/settle.ts";
+import { digestOf, leafNames, leafOptions, type LeafName, type State } from "../apiserver/auth/pki/settle.ts";
 import { trustOf } from "../apiserver/auth/pki/authority.ts";
 import { writeKubeconfig } from "../client/kubeconfig.ts";
 import { asAdmin, pkiDirectory, servingNames, type ClusterSettings } from "../cluster.ts";
@@ -59,9 +59,7 @@ export function planRotation(flags: RotateFlags): {
   }
   if (!flags.revoke) return { names, steps: [flags.finish ? "finish" : "rotate"] };
   // A certificate that is out there is refused once its CA is trusted no longer.
-  const cas = names.map((name) =>
-    name === "front-proxy-client" ? "front-proxy-ca" : name === "serving" || name === "admin" ? "ca" : name,
-  );
+  const cas = names.map((name) => (name in leafOptions ? leafOptions[name as LeafName].ca : name));
   return { names: [...new Set(cas)], steps: ["rotate", "finish"] };
 }
 

@@ -48,3 +48,15 @@ test("every token that may sign signs what is there, and only those", () => {
   assert.deepEqual(decideClusterInfo({ info: written, secrets }, "default", now).actions, []);
   assert.equal(decideClusterInfo({ info: undefined, secrets: [] }, "default", now).actions[0]?.type, "create");
 });
+
+test("the kubeconfig follows the CA, unless it is somebody else's", () => {
+  const kubeconfig = (ca: string, server = "s") => `certificate-authority-data: ${ca}\nserver: ${server}\n`;
+  const info = (text: string) =>
+    ({ apiVersion: "v1", kind: "ConfigMap", metadata: meta("cluster-info"), data: { kubeconfig: text } }) as ConfigMap;
+  const decide = (stored: string) =>
+    decideClusterInfo({ info: info(stored), secrets: [] }, kubeconfig("new"), now).actions[0] as
+      | { object: ConfigMap }
+      | undefined;
+  assert.equal(decide(kubeconfig("old"))?.object.data?.kubeconfig, kubeconfig("new"));
+  assert.equal(decide(kubeconfig("old", "other")), undefined);
+});

@@ -198,7 +198,7 @@ export function isIssuedByOne({ certPem }: KeyPair, issuers: readonly X509Certif
   return issuers.some((issuer) => isIssuedBy(certificate, issuer));
 }
 
-export function validityOf({ certPem }: Pick<KeyPair, "certPem">): Validity {
+function validityOf({ certPem }: Pick<KeyPair, "certPem">): Validity {
   const { validFromDate, validToDate } = new X509Certificate(certPem);
   return { from: validFromDate.getTime(), until: validToDate.getTime() };
 }
