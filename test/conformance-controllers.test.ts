@@ -200,27 +200,33 @@ describe("controllers as conformance sees them", { timeout: 120_000 }, () => {
     await used({ pods: "0", cpu: "0", memory: "0", [`requests.${dongle}`]: "0", "requests.ephemeral-storage": "0" });
   });
 
-  for (const { scopes, plain, other } of [
-    { scopes: ["Terminating", "NotTerminating"], plain: {}, other: { activeDeadlineSeconds: 3600 } },
-    { scopes: ["NotBestEffort", "BestEffort"], plain: {}, other: {} },
+  for (const scopes of [
+    ["Terminating", "NotTerminating"],
+    ["NotBestEffort", "BestEffort"],
   ]) {
     test(`quotas of the scopes ${scopes.join(" and ")} each count their own pods`, async () => {
-      const { at, used } = await quotaOf({ pods: "5" }, scopes.slice(0, 1));
-      const second = { metadata: { name: "second" }, spec: { hard: { pods: "5" }, scopes: scopes.slice(1) } };
-      await ask("POST", at("resourcequotas"), second);
       const requests = { cpu: "500m", memory: "200Mi" };
+      const ofTime = scopes[0] === "Terminating";
+      const hard: Record<string, string> = ofTime ? { pods: "5", "requests.cpu": "1" } : { pods: "5" };
+      const none = Object.fromEntries(Object.keys(hard).map((resource) => [resource, "0"]));
+      const one = ofTime ? { pods: "1", "requests.cpu": "500m" } : { pods: "1" };
+      const { at, used } = await quotaOf(hard, scopes.slice(0, 1));
+      await ask("POST", at("resourcequotas"), {
+        metadata: { name: "second" },
+        spec: { hard, scopes: scopes.slice(1) },
+      });
+      await used(none);
       const pods = [
-        podOf("other", requests, other),
-        podOf("plain", scopes[1] === "BestEffort" ? undefined : requests, plain),
+        podOf("first", requests, ofTime ? { activeDeadlineSeconds: 3600 } : {}),
+        podOf("second", ofTime ? requests : undefined),
       ];
-      await used({ pods: "0" });
       for (const [i, pod] of pods.entries()) {
         await ask("POST", at("pods"), pod);
-        await used({ pods: i === 0 ? "1" : "0" });
-        await used({ pods: i === 0 ? "0" : "1" }, "second");
+        await used(i === 0 ? one : none);
+        await used(i === 0 ? none : one, "second");
         await ask("DELETE", `${at("pods")}/${pod.metadata.name}?gracePeriodSeconds=0`);
-        await used({ pods: "0" });
-        await used({ pods: "0" }, "second");
+        await used(none);
+        await used(none, "second");
       }
     });
   }

@@ -338,6 +338,10 @@ describe("admission webhooks", () => {
     const open = { timeoutSeconds: 1, failurePolicy: "Ignore" };
     await configure("Validating", "slow", webhook("slow", [onConfigMaps], hangs, open));
     await made(ask("POST", configMaps, configMap("yes")));
+    await ask("DELETE", `${registration}/validatingwebhookconfigurations/slow`);
+    const thinks: Behaviour = ({ uid }, response) => void setTimeout(() => answer(response, reviewOf(uid, {})), 100);
+    await configure("Validating", "slow", webhook("slow", [onConfigMaps], thinks));
+    await made(ask("POST", configMaps, configMap("late")));
   });
 
   for (const type of ["Mutating", "Validating"] as const) {
