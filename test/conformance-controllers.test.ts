@@ -209,7 +209,7 @@ describe("controllers as conformance sees them", { timeout: 120_000 }, () => {
       const ofTime = scopes[0] === "Terminating";
       const hard: Record<string, string> = ofTime ? { pods: "5", "requests.cpu": "1" } : { pods: "5" };
       const none = Object.fromEntries(Object.keys(hard).map((resource) => [resource, "0"]));
-      const one = ofTime ? { pods: "1", "requests.cpu": "500m" } : { pods: "1" };
+      const one: Record<string, string> = ofTime ? { pods: "1", "requests.cpu": "500m" } : { pods: "1" };
       const { at, used } = await quotaOf(hard, scopes.slice(0, 1));
       await ask("POST", at("resourcequotas"), {
         metadata: { name: "second" },
