@@ -17,6 +17,7 @@ import {
 } from "../http/exchange.ts";
 import type { AuthorizedCall } from "../http/router.ts";
 import { nodeTarget, podTarget, serviceTarget, splitName, type ProxyTarget } from "./proxy-target.ts";
+import { withLinks } from "./proxy-html.ts";
 import { join } from "./upgrade.ts";
 
 export function proxyPod(call: AuthorizedCall): Promise<Outcome> {
@@ -117,7 +118,7 @@ export async function forwardTo(request: EdgeRequest, rest: string, target: Prox
     port,
     path: `${rest || "/"}${query}`,
     method: request.method,
-    headers: { ...requestHeaders(request), host: hostHeader(target) },
+    headers: { ...requestHeaders(request), ...plainPages(request), host: hostHeader(target) },
     signal: request.signal,
     agent: false as const,
   };
@@ -126,10 +127,16 @@ export async function forwardTo(request: EdgeRequest, rest: string, target: Prox
   const outcome = await passOn(request, outgoing).catch((error: Error) => {
     throw serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`);
   });
-  if (outcome === upgraded || typeof outcome.headers.location !== "string") return outcome;
-  const location = proxiedLocation(outcome.headers.location, request.path, target);
-  return { ...outcome, headers: { ...outcome.headers, location } };
+  if (outcome === upgraded) return outcome;
+  const proxied = (url: string) => proxiedLocation(url, request.path, target);
+  const page = withLinks(outcome, proxied);
+  const { location } = page.headers;
+  return typeof location === "string" ? { ...page, headers: { ...page.headers, location: proxied(location) } } : page;
 }
+
+/** A page that a browser asks for must be readable here, for its links. */
+const plainPages = ({ headers }: EdgeRequest) =>
+  headers.accept?.includes("text/html") ? { "accept-encoding": "identity" } : {};
 
 export const hostHeader = ({ host, port }: Pick<ProxyTarget, "host" | "port">) =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -193,10 +200,11 @@ async function relay(request: EdgeRequest, message: IncomingMessage): Promise<Ed
   };
 }
 
-/** A redirect of the backend to itself must come through the proxy again. */
+/** What leads from the backend to itself must come through the proxy again. */
 export function proxiedLocation(location: string, requestPath: string, { host, port }: ProxyTarget): string {
   const marker = requestPath.indexOf("/proxy");
   const prefix = requestPath.slice(0, marker + "/proxy".length);
+  if (location.startsWith(`${prefix}/`)) return location;
   if (!URL.canParse(location, `http://${host}:${port}/`)) return location;
   const url = new URL(location, `http://${host}:${port}/`);
   const isOwn = url.hostname === host && (url.port === "" || Number(url.port) === port);
