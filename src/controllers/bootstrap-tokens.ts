@@ -70,7 +70,7 @@ export function decideClusterInfo({ info, secrets }: Observed, kubeconfig: strin
     const [id, key] = [textIn(secret, "token-id"), textIn(secret, "token-secret")];
     return id && key ? [[signaturePrefix + id, detachedSignature(content, id, key)]] : [];
   });
-  const data = { kubeconfig: content, ...Object.fromEntries(others), ...Object.fromEntries(signatures) };
+  const data = { ...Object.fromEntries(others), kubeconfig: content, ...Object.fromEntries(signatures) };
   if (info && deepEqual(info.data, data)) return nothing;
   if (info) {
     const object = { ...info, data };
