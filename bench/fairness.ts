@@ -1,6 +1,7 @@
 // A client that behaves, alone and beside fifty that do not: the others are one user at full speed, and must cost it
-// little. Measured twice: as the client sees it, and as the number of others' requests answered between a request's arrival
-// and its answer, which does not depend on what else the machine does. Both situations take turns in one run.
+// little. Measured three times: as the client sees it, from its arrival to its answer in the server, and as the number of
+// others' requests answered between the two, which does not depend on what else the machine does. The client and the others
+// take the processors from the server, too. Both situations take turns in one run.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -24,6 +25,14 @@ const roundMs = 3000;
 const clients = 50;
 const inFlight = 8;
 const path = "/api/v1/namespaces/default/configmaps";
+/** What the server saw of the requests of the client that behaves. */
+interface Seen {
+  /** Milliseconds from arrival to answer. */
+  readonly served: number[];
+  /** Requests of others answered meanwhile. */
+  readonly before: number[];
+}
+
 /** Elsewhere, so that the lists of the others stay as long as they are. */
 const ownPath = "/api/v1/namespaces/kube-public/configmaps";
 /** `exempt` floods as an administrator, whom nothing holds back: what it would be without fairness. */
@@ -49,7 +58,7 @@ async function serve(): Promise<void> {
     subjects: ["behaves", "floods"].map((name) => ({ kind: "User", name, apiGroup: "rbac.authorization.k8s.io" })),
   });
   for (let n = 0; n < 100; n++) await create(path, { metadata: { name: `c${n}` }, data: { text: "x".repeat(1000) } });
-  let times: number[] = [];
+  let seen: Seen = { served: [], before: [] };
   let others = 0;
   const transport = createTransport({
     serving: pki.serving,
@@ -58,7 +67,11 @@ async function serve(): Promise<void> {
       const answer = Promise.resolve(router(request));
       if (request.headers["impersonate-user"] !== "behaves") return answer.finally(() => others++);
       const before = others;
-      return answer.finally(() => times.push(others - before));
+      const arrived = performance.now();
+      return answer.finally(() => {
+        seen.before.push(others - before);
+        seen.served.push(performance.now() - arrived);
+      });
     },
   });
   const { port } = await transport.listen({ host: "127.0.0.1", port: 0 });
@@ -66,8 +79,8 @@ async function serve(): Promise<void> {
   process.send!({ url: `https://127.0.0.1:${port}`, ca: pki.caPem, cert, key } satisfies Target);
   process.on("message", (message) => {
     if (message === "take") {
-      process.send!(times);
-      times = [];
+      process.send!(seen);
+      seen = { served: [], before: [] };
       return;
     }
     rmSync(directory, { recursive: true });
@@ -141,9 +154,10 @@ async function compare(user: string): Promise<void> {
   const taken = async () => {
     const answer = once(server, "message");
     server.send("take");
-    return ((await answer) as [number[]])[0];
+    return ((await answer) as [Seen])[0];
   };
   const seen = { alone: [] as number[], beside: [] as number[] };
+  const served = { alone: [] as number[], beside: [] as number[] };
   const waited = { alone: [] as number[], beside: [] as number[] };
   await measure(session, 1000);
   await taken();
@@ -152,7 +166,9 @@ async function compare(user: string): Promise<void> {
       if (situation === "beside") others.send("on");
       seen[situation].push(...(await measure(session, roundMs)));
       others.send("off");
-      waited[situation].push(...(await taken()));
+      const { served: times, before } = await taken();
+      served[situation].push(...times);
+      waited[situation].push(...before);
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   }
@@ -166,6 +182,7 @@ async function compare(user: string): Promise<void> {
   const name = user === "exempt" ? "without fairness" : "with fairness";
   for (const [what, times] of [
     ["client", seen],
+    ["in the server", served],
     ["others before", waited],
   ] as const) {
     for (const situation of ["alone", "beside"] as const) {
