@@ -79,7 +79,7 @@ async function rotateCa(dir: string, name: CaName, { clock, newCa }: RotationOpt
   const old = readAuthority(dir, name);
   // Whatever else issued the certificates is not known any more, and nobody can vouch for them.
   removeForeign(dir, name, old ? issuersOf(old) : []);
-  if (old) await replaceCa(dir, name, old, pair);
+  if (old) replaceCa(dir, name, old, pair);
   else writePair(dir, name, pair);
 }
 

@@ -107,20 +107,19 @@ function checkTokenKey(pem: string, dir: string): void {
   }
 }
 
-async function settleCa(dir: string, name: CaName, options: PkiOptions): Promise<Authority> {
-  const { clock, log } = options;
+const settleCa = async (dir: string, name: CaName, options: PkiOptions): Promise<Authority> =>
+  keepInTime(dir, name, await presentCa(dir, name, options), options);
+
+/** The CA that is there, or a first one. Throws when it cannot be the one that the cluster had so far. */
+async function presentCa(dir: string, name: CaName, options: PkiOptions): Promise<Authority> {
+  const { clock } = options;
   const brought = name === "ca" ? options.ca : undefined;
   const leaves = leavesOf(name).flatMap((leaf) => readPair(dir, leaf) ?? []);
-  let found = readAuthority(dir, name);
-  if (found && leaves.length === 0 && !isOwn(found.pair)) {
-    const { certPem, keyPem } = found.pair;
-    const files = { certFile: `${dir}/${name}.crt`, keyFile: `${dir}/${name}.key` };
-    found = { ...found, pair: writePair(dir, name, await checkedCa({ certPem, keyPem }, files, clock.now())) };
-  }
+  const found = readAuthority(dir, name);
   if (!found) {
     if (leaves.length > 0)
       throw new Error(`${dir} holds certificates without the CA that issued them: ${wayOut(name)}`);
-    const pair = brought ? await readCaFiles(brought, clock) : await createCa(`${baseNames[name]}`, clock);
+    const pair = brought ? await readCaFiles(brought, clock) : await createCa(baseNames[name], clock);
     return { pair: writePair(dir, name, pair), previousPem: "" };
   }
   if (brought && !isSameCa(readFileSync(brought.certFile, "utf8"), found.pair.certPem)) {
@@ -130,25 +129,34 @@ async function settleCa(dir: string, name: CaName, options: PkiOptions): Promise
         `\`knarr certs rotate ca --ca-cert ${certFile} --ca-key ${keyFile}\``,
     );
   }
+  if (leaves.length === 0 && !isOwn(found.pair)) {
+    const files = { certFile: `${dir}/${name}.crt`, keyFile: `${dir}/${name}.key` };
+    return { ...found, pair: writePair(dir, name, await checkedCa(found.pair, files, clock.now())) };
+  }
   const issuers = issuersOf(found);
   if (leaves.length > 0 && !leaves.some((leaf) => isIssuedByOne(leaf, issuers))) {
     throw new Error(`${name}.crt in ${dir} is not the CA that issued this cluster's certificates: ${wayOut(name)}`);
   }
-  const { from, until } = validityOf(found.pair);
+  return found;
+}
+
+/** Replaces Knarr's own CA before it ends, and drops those that ended. Throws when one that was brought has ended. */
+async function keepInTime(dir: string, name: CaName, found: Authority, options: PkiOptions): Promise<Authority> {
+  const { clock, log } = options;
   const now = clock.now();
+  const { from, until } = validityOf(found.pair);
   if (now < from) log?.error({ ca: name, from: new Date(from) }, "the CA is not valid yet: is the clock wrong?");
+  let authority = found;
   if (isOwn(found.pair) && now >= until - caRenewalMs) {
     log?.warn({ ca: name, until: new Date(until) }, "the CA comes to its end: a new one takes over");
-    found = await replaceCa(dir, name, found, await createCa(nextName(name, clock), clock));
+    authority = replaceCa(dir, name, found, await createCa(nextName(name, clock), clock));
   } else if (now >= until) {
     throw new Error(`the CA ${nameOf(new X509Certificate(found.pair.certPem))} has expired: ${wayOut(name)}`);
   }
-  const previousPem = certificatesIn(found.previousPem)
-    .filter((one) => now < one.validToDate.getTime())
-    .map(String)
-    .join("");
-  if (previousPem !== found.previousPem) writeText(dir, `${name}-previous.crt`, previousPem || undefined);
-  return { ...found, previousPem };
+  const good = certificatesIn(authority.previousPem).filter((one) => now < one.validToDate.getTime());
+  const previousPem = good.join("");
+  if (previousPem !== authority.previousPem) writeText(dir, `${name}-previous.crt`, previousPem || undefined);
+  return { ...authority, previousPem };
 }
 
 const wayOut = (name: CaName): string =>
@@ -171,7 +179,7 @@ const isSameCa = (a: string, b: string): boolean =>
   certificatesIn(a)[0]?.raw.equals(certificatesIn(b)[0]!.raw) === true;
 
 /** The old CA is written down as trusted before the new one takes its place. */
-export async function replaceCa(dir: string, name: CaName, old: Authority, pair: KeyPair): Promise<Authority> {
+export function replaceCa(dir: string, name: CaName, old: Authority, pair: KeyPair): Authority {
   const previousPem = isSameCa(old.pair.certPem, pair.certPem) ? old.previousPem : old.pair.certPem + old.previousPem;
   writeText(dir, `${name}-previous.crt`, previousPem || undefined);
   return { pair: writePair(dir, name, pair), previousPem };
