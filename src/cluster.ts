@@ -144,7 +144,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       clock,
       issuer: `https://kubernetes.default.svc.${settings.clusterDomain}`,
       onLegacyUse: (secret, labels) =>
-        void client.patch(Secret, secret, "merge", { metadata: { labels } }).catch(() => {}),
+        void client.patch(Secret, secret, "merge", { metadata: { labels } }).catch((error: unknown) => {
+          log.warn({ error, secret }, "the last use of a token could not be written down");
+        }),
     });
     const authentication = await configuredAuthentication({
       ...files,

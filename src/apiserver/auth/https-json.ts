@@ -4,6 +4,7 @@ import { request } from "node:https";
 import { isIP } from "node:net";
 import type { WebhookConnection } from "../../client/kubeconfig.ts";
 import { sleep, type Clock } from "../../machinery/clock.ts";
+import { limitedText } from "../webhooks/answer.ts";
 
 export interface JsonRequest extends Omit<WebhookConnection, "server"> {
   readonly url: string;
@@ -39,7 +40,7 @@ export async function askJson({ url, body, timeoutMs, caPem, serverName, credent
   sent.end(body === undefined ? undefined : JSON.stringify(body));
   try {
     const response = await promise;
-    const answer = await limitedText(response);
+    const answer = await limitedText(response, maxAnswerBytes);
     const status = response.statusCode ?? 0;
     if (status === 429 || status >= 500) throw new RetryableError(`unexpected status ${status}`);
     if (status < 200 || status > 299) throw new Error(`unexpected status ${status}`);
@@ -50,17 +51,6 @@ export async function askJson({ url, body, timeoutMs, caPem, serverName, credent
     if (kind === "TimeoutError" || code === "ABORT_ERR") throw new Error("no answer in time", { cause: error });
     throw error;
   }
-}
-
-async function limitedText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) throw new Error("the answer is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 const attempts = 4;

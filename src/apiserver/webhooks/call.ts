@@ -7,6 +7,7 @@ import type { Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import type { Store } from "../../store/store.ts";
 import { serviceTarget } from "../streaming/proxy-target.ts";
+import { limitedText } from "./answer.ts";
 
 /** As admission and conversion webhooks configure it; exactly one of url and service is set. */
 export interface ClientConfig {
@@ -87,23 +88,12 @@ async function exchange(call: WebhookCall, search: string, signal: AbortSignal) 
     sent.end(body);
     try {
       const response = await promise;
-      return { status: response.statusCode ?? 0, text: await limitedText(response) };
+      return { status: response.statusCode ?? 0, text: await limitedText(response, maxAnswerBytes) };
     } catch (error) {
       sent.destroy();
       if (!sent.reusedSocket || (error as NodeJS.ErrnoException).code !== "ECONNRESET" || signal.aborted) throw error;
     }
   }
-}
-
-async function limitedText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) throw new Error("the answer is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 const tlsReasons: Readonly<Record<string, string>> = {
