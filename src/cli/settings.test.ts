@@ -15,7 +15,7 @@ test("flags of the API server add to those given before, and an empty one takes 
     rmSync(home, { recursive: true });
   });
   const flagsAfter = async (apiServer?: object) =>
-    (await ensureSettings("flags", join(home, "flags"), { ...(apiServer ? { apiServer } : {}) })).apiServer;
+    (await ensureSettings("flags", join(home, "flags"), apiServer ? { apiServer } : {})).apiServer;
   assert.equal(await flagsAfter(), undefined);
   assert.deepEqual(await flagsAfter({ tokenAuthFile: "/a" }), { tokenAuthFile: "/a" });
   assert.deepEqual(await flagsAfter({ auditPolicyFile: "/b" }), { tokenAuthFile: "/a", auditPolicyFile: "/b" });
