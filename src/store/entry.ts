@@ -6,10 +6,17 @@ import type { Entry, StoreKey } from "./store.ts";
 /** `namespace` and `name` as one string that sorts by namespace, then name. */
 export const idOf = (key: Pick<StoreKey, "namespace" | "name">): string => `${key.namespace}\0${key.name}`;
 
+interface Slot {
+  readonly buffer: Buffer;
+  used: boolean;
+}
+
 /** Encoded objects, bounded by the sum of their bytes: whatever was used since its last turn outlives the rest. */
 export class JsonCache {
   readonly #limitBytes: number;
-  readonly #slots = new Map<object, { readonly buffer: Buffer; used: boolean }>();
+  readonly #slots = new Map<object, Slot>();
+  /** Goes round, and on to what is added meanwhile: a new iterator would first step over all that was deleted. */
+  #hand: Iterator<[object, Slot]> = this.#slots.entries();
   #bytes = 0;
 
   constructor(limitBytes: number) {
@@ -46,14 +53,16 @@ export class JsonCache {
     this.#bytes += buffer.length;
   }
 
-  /** Drops the oldest unless it was used since its last turn; says whether it did. */
+  /** Drops the next in turn unless it was used since its last one; says whether it did. */
   #turn(): boolean {
-    for (const [oldest, { buffer, used }] of this.#slots) {
-      this.delete(oldest);
-      if (used) this.#add(oldest, buffer);
-      return !used;
-    }
-    return true;
+    let next = this.#hand.next();
+    if (next.done) next = (this.#hand = this.#slots.entries()).next();
+    if (next.done) return true;
+    const [owner, slot] = next.value;
+    const drops = !slot.used;
+    if (drops) this.delete(owner);
+    else slot.used = false;
+    return drops;
   }
 }
 
