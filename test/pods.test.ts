@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { CronJob, DaemonSet, EndpointSlice, Job, Node, Pod, Service } from "../src/kinds/index.ts";
+import { CronJob, DaemonSet, EndpointSlice, Job, Node, Pod, Service, StatefulSet } from "../src/kinds/index.ts";
 import type { Container, LifecycleHandler, PodSpec, Volume } from "../src/kinds/generated/core.v1.ts";
 import { containersPossible, eventually, startTestCluster, type TestCluster } from "./harness.ts";
 import {
@@ -542,6 +542,36 @@ describe("logs, and work that ends", { concurrency: 5 }, () => {
     assert.equal(set.status!.desiredNumberScheduled, 1);
     await work.kubectl("delete", "daemonset", "daemon");
   });
+});
+
+test("a pod bound by hand to a node whose host port is taken fails; a StatefulSet tries anew until it is free", async () => {
+  const onPort = (): PodSpec => ({
+    nodeName: cluster.settings.nodeName,
+    terminationGracePeriodSeconds: 1,
+    containers: [lives("true", { ports: [{ containerPort: 80, hostPort: 21017 }] })],
+  });
+  await work.pod("holder", onPort());
+  await work.until("holder", isReady);
+  const overrides = JSON.stringify({ apiVersion: "v1", spec: onPort() });
+  await work.kubectl("run", "refused", `--image=${image}`, "--restart=Never", `--overrides=${overrides}`);
+  const { status } = await work.until("refused", hasPhase("Failed"));
+  const why = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+  assert.deepEqual([status!.reason, status!.message], ["NodePorts", `Pod was rejected: ${why}`]);
+  assert.equal(status!.containerStatuses, undefined);
+  await work.untilEvent("refused", /^NodePorts: Predicate NodePorts failed/);
+
+  const labels = { app: "refused" };
+  const template = { metadata: { labels }, spec: onPort() };
+  await work.create(StatefulSet, "set", { spec: { serviceName: "set", selector: { matchLabels: labels }, template } });
+  const first = await work.until("set-0", hasPhase("Failed"));
+  await work.until("set-0", (pod) => pod !== undefined && pod.metadata.uid !== first.metadata.uid);
+  await work.remove("holder");
+  await work.until("set-0", isReady);
+  await cluster.kill("SIGKILL");
+  await cluster.start();
+  await work.until("set-0", isReady);
+  await work.kubectl("delete", "statefulset", "set");
+  await work.until("set-0", (pod) => pod === undefined);
 });
 
 test("a NoExecute taint evicts who does not tolerate it, at once or after tolerationSeconds", async () => {

@@ -1,6 +1,7 @@
 // What objects count for in ResourceQuotas, and which quotas they count in. Admission and the status of quotas share it.
 // Follows kubernetes v1.36 pkg/quota/v1/evaluator/core (usage, scopes, constraints).
 import type { KubeObject } from "../machinery/object.ts";
+import { isFinished } from "./core/node-room.ts";
 import { podLimits, podRequests } from "./core/pod/resources.ts";
 import type { ResourceList } from "./core/pod/resources.ts";
 import type {
@@ -37,7 +38,7 @@ function computeUsage(collection: string, object: KubeObject): ResourceList {
 }
 
 function podUsage(pod: Pod): ResourceList {
-  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return {};
+  if (isFinished(pod)) return {};
   const usage: ResourceList = { pods: "1" };
   const requests = podRequests(pod);
   for (const name in requests) addRequest(usage, name, requests[name]!);

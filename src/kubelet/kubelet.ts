@@ -8,7 +8,8 @@ import type { Client } from "../client/client.ts";
 import type { NodeConnection } from "../client/node-connection.ts";
 import { makeShared } from "../host/mount.ts";
 import { ensurePrivateDirectory } from "../host/private-directory.ts";
-import { ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service } from "../kinds/core/index.ts";
+import { ConfigMap, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service } from "../kinds/core/index.ts";
+import { isFinished } from "../kinds/core/node-room.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { keyOf } from "../machinery/object.ts";
 import type { Logger } from "../machinery/log.ts";
@@ -23,6 +24,7 @@ import { LogRotator } from "./logs/rotate.ts";
 import { readMachine } from "./node/machine.ts";
 import { allocatableOf } from "./node/object.ts";
 import { NodeKeeper } from "./node/register.ts";
+import { admit } from "./pod/admission.ts";
 import type { KubeletCaches, WorkerContext } from "./pod/context.ts";
 import { podGraceAnnotation, podUidLabel } from "./pod/model.ts";
 import { parseResolvConf } from "./pod/sandbox.ts";
@@ -58,6 +60,10 @@ export interface Kubelet extends NodeConnection, AsyncDisposable {
 
 const safetyRelistMs = 60_000;
 const fallbackRelistMs = 1000;
+
+/** Controllers replace refused pods at once: beyond a few, refusals take their time. */
+const refusalSpacingMs = 1000;
+const refusalBurst = 10;
 
 /** Resolves when the node is registered and its pods are being worked on. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
@@ -119,13 +125,24 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     },
   };
   const pods = client.cache(Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
-  await Promise.all([pods.synced, ...Object.values(caches).map((cache) => cache.synced)]);
+  const nodes = client.cache(Node, { fieldSelector: `metadata.name=${nodeName}` });
+  await Promise.all([pods.synced, nodes.synced, ...Object.values(caches).map((cache) => cache.synced)]);
   // Left-over pods may take their whole grace period; nothing waits for them.
   const known = new Set(pods.list().map((pod) => pod.metadata.uid));
   removeOrphans(context, (uid) => known.has(uid) || workers.has(uid)).catch((error: unknown) =>
     log.warn({ error }, "left-over pods were not removed"),
   );
 
+  /** What an earlier kubelet has begun with is never refused. */
+  const refusalOf = (pod: Pod) => {
+    const node = nodes.get(nodeName);
+    if (!node || pod.status?.startTime || isFinished(pod)) return undefined;
+    const isHere = ({ metadata: { uid }, status }: Pod) =>
+      status?.startTime !== undefined || workers.get(uid)?.refused === false;
+    const others = pods.list().filter((other) => other !== pod && !isFinished(other) && isHere(other));
+    return admit(pod, others, node);
+  };
+  let refusedAt = -Infinity;
   const subscriptions = [
     pods.onChange(({ type, object, old }) => {
       if (old && old.metadata.uid !== object.metadata.uid) workers.get(old.metadata.uid)?.remove(old);
@@ -134,9 +151,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       else if (worker) worker.update(object);
       else {
         const { uid } = object.metadata;
+        const refusal = refusalOf(object);
         const added = new PodWorker(object, context, !known.has(uid));
         workers.set(uid, added);
-        added.start();
+        if (!refusal) return added.start();
+        const now = clock.now();
+        refusedAt = Math.max(refusedAt + refusalSpacingMs, now - refusalBurst * refusalSpacingMs);
+        added.refuse(refusal, Math.max(refusedAt, now));
       }
     }),
   ];

@@ -1,9 +1,10 @@
 // Nodes and what runs on them, pods on their way there included. Filters and scores read it; the shell feeds it.
 import type { Node, Pod } from "../kinds/generated/core.v1.ts";
-import { amountsOf, type Amounts, type NamespaceLabels, podInfo, type PodInfo } from "./pod-info.ts";
+import { amountsOf, type Amounts, type Room } from "../kinds/core/node-room.ts";
+import { type NamespaceLabels, podInfo, type PodInfo } from "./pod-info.ts";
 
 /** One node with its pods. Mutable: copy it before trying something out. */
-export class NodeState {
+export class NodeState implements Room {
   readonly node: Node;
   readonly name: string;
   readonly allocatable: Amounts;

@@ -1,18 +1,8 @@
 // What scheduling needs to know of a pod, worked out once per version of it.
 import type { Pod, PodAffinityTerm } from "../kinds/generated/core.v1.ts";
-import { podRequests } from "../kinds/core/pod/resources.ts";
+import { demandOf, type Demand } from "../kinds/core/node-room.ts";
 import { controllerOf } from "../machinery/object.ts";
-import { quantityMillis, quantityValue } from "../machinery/quantity.ts";
 import { matchesLabels, type LabelSelectorObject } from "../machinery/selector.ts";
-
-/** Resource name to amount: CPU in thousandths, everything else in its own unit. */
-export type Amounts = ReadonlyMap<string, number>;
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
-}
 
 /** A pod (anti-)affinity term with everything that its pod contributes filled in. */
 export interface AffinityTerm {
@@ -23,16 +13,14 @@ export interface AffinityTerm {
 
 export type NamespaceLabels = (namespace: string) => Readonly<Record<string, string>> | undefined;
 
-export interface PodInfo {
+export interface PodInfo extends Demand {
   readonly pod: Pod;
   readonly priority: number;
   /** The uid of its controller, unless the pod is on its way out. */
   readonly controller: string | undefined;
-  readonly requests: Amounts;
   /** Requests for scoring: a container that asks for nothing still counts a little. */
   readonly scoringCpuMillis: number;
   readonly scoringMemoryBytes: number;
-  readonly hostPorts: readonly HostPort[];
   readonly affinity: readonly AffinityTerm[];
   readonly antiAffinity: readonly AffinityTerm[];
   readonly preferredAffinity: readonly AffinityTerm[];
@@ -54,7 +42,7 @@ function build(pod: Pod): PodInfo {
   const required = (terms: readonly PodAffinityTerm[] | undefined) => (terms ?? []).map((term) => termOf(pod, term, 1));
   const preferred = (terms: readonly { weight: number; podAffinityTerm: PodAffinityTerm }[] | undefined) =>
     (terms ?? []).map(({ weight, podAffinityTerm }) => termOf(pod, podAffinityTerm, weight));
-  const requests = amountsOf(podRequests(pod));
+  const demand = demandOf(pod);
   const containers = pod.spec?.containers ?? [];
   const without = (resource: string) =>
     containers.filter((c) => c.resources?.requests?.[resource] === undefined).length;
@@ -62,36 +50,14 @@ function build(pod: Pod): PodInfo {
     pod,
     priority: pod.spec?.priority ?? 0,
     controller: pod.metadata.deletionTimestamp ? undefined : controllerOf(pod)?.uid,
-    requests,
-    scoringCpuMillis: (requests.get("cpu") ?? 0) + without("cpu") * defaultCpuMillis,
-    scoringMemoryBytes: (requests.get("memory") ?? 0) + without("memory") * defaultMemoryBytes,
-    hostPorts: hostPortsOf(pod),
+    ...demand,
+    scoringCpuMillis: (demand.requests.get("cpu") ?? 0) + without("cpu") * defaultCpuMillis,
+    scoringMemoryBytes: (demand.requests.get("memory") ?? 0) + without("memory") * defaultMemoryBytes,
     affinity: required(affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
     antiAffinity: required(affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution),
     preferredAffinity: preferred(affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
     preferredAntiAffinity: preferred(affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution),
   };
-}
-
-export function amountsOf(resources: Readonly<Record<string, string>> | undefined): Amounts {
-  const amounts = new Map<string, number>();
-  for (const [name, quantity] of Object.entries(resources ?? {})) {
-    const amount = name === "cpu" ? quantityMillis(quantity) : quantityValue(quantity);
-    if (amount > 0) amounts.set(name, amount);
-  }
-  return amounts;
-}
-
-function hostPortsOf(pod: Pod): HostPort[] {
-  const sidecars = (pod.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
-  return [...sidecars, ...(pod.spec?.containers ?? [])]
-    .flatMap(({ ports = [] }) => ports)
-    .filter(({ hostPort }) => hostPort)
-    .map(({ hostIP, protocol, hostPort }) => ({
-      ip: hostIP || "0.0.0.0",
-      protocol: protocol ?? "TCP",
-      port: hostPort!,
-    }));
 }
 
 /** Without namespaces and selector, a term means the namespace of its own pod. */
@@ -127,6 +93,3 @@ export function withKeys(
   const added = [...matchLabelKeys.flatMap(expression("In")), ...mismatchLabelKeys.flatMap(expression("NotIn"))];
   return { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...added] };
 }
-
-/** A pod that has ended uses nothing. */
-export const isTerminal = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";

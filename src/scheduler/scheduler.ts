@@ -3,6 +3,7 @@ import type { Node, Pod } from "../kinds/generated/core.v1.ts";
 import type { Change, Client } from "../client/client.ts";
 import { createEventRecorder, type EventRecorder } from "../client/events.ts";
 import { Namespace, Node as Nodes, Pod as Pods, PodDisruptionBudget } from "../kinds/index.ts";
+import { isFinished } from "../kinds/core/node-room.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { deepEqual } from "../machinery/equal.ts";
 import { isReason } from "../machinery/errors.ts";
@@ -13,7 +14,7 @@ import { ClusterState, type NodeState } from "./cluster-state.ts";
 import { type Failure, findNode } from "./cycle.ts";
 import { failureMessage } from "./messages.ts";
 import { NominationBook } from "./nominations.ts";
-import { isTerminal, podInfo, type PodInfo } from "./pod-info.ts";
+import { podInfo, type PodInfo } from "./pod-info.ts";
 import { allPlugins } from "./plugins/index.ts";
 import { chooseVolumes, type VolumeChoice, waitingClaims } from "./plugins/volume-binding.ts";
 import type { AnyPlugin, ClusterChange } from "./plugin.ts";
@@ -132,7 +133,7 @@ class Scheduler {
 
   #onPod({ type, object, old }: Change<Pod>): void {
     const { uid } = object.metadata;
-    const gone = type === "DELETED" || isTerminal(object);
+    const gone = type === "DELETED" || isFinished(object);
     if (gone || object.spec?.nodeName) {
       this.#queue.delete(uid);
       this.#nominations.delete(uid);
@@ -244,7 +245,7 @@ class Scheduler {
   #current(pod: Pod): Pod | undefined {
     const current = this.#client.cache(Pods).get(keyOf(pod));
     const waits = current?.metadata.uid === pod.metadata.uid && !current.spec?.nodeName;
-    return waits && !current.metadata.deletionTimestamp && !isTerminal(current) ? current : undefined;
+    return waits && !current.metadata.deletionTimestamp && !isFinished(current) ? current : undefined;
   }
 
   #failed(info: PodInfo, failure: Failure, attempts: number): void {

@@ -1,5 +1,6 @@
 // Questions about pods that several controllers ask, and pods made from templates.
 // Follows kubernetes v1.36 pkg/api/v1/pod/util.go (readiness, availability).
+import { isFinished } from "../../kinds/core/node-room.ts";
 import type { PodTemplateSpec } from "../../kinds/generated/core.v1.ts";
 import type { Pod } from "../../kinds/index.ts";
 import { parseTime } from "../../machinery/clock.ts";
@@ -11,8 +12,6 @@ export const podCondition = (pod: Pod, type: string) =>
 export const isReady = (pod: Pod): boolean => podCondition(pod, "Ready")?.status === "True";
 
 export const isTerminating = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined;
-
-export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 
 /** Counts for its owner: neither finished nor on its way out. */
 export const isActive = (pod: Pod): boolean => !isFinished(pod) && !isTerminating(pod);

@@ -2,7 +2,8 @@
 // Follows kubernetes v1.36 pkg/controller/deployment (syncDeployment, rolloutRolling, rolloutRecreate).
 import { Deployment, ReplicaSet, type Pod } from "../../kinds/index.ts";
 import type { Claim } from "../common/ownership.ts";
-import { isFinished, isTerminating, soonest } from "../common/pods.ts";
+import { isFinished } from "../../kinds/core/node-room.ts";
+import { isTerminating, soonest } from "../common/pods.ts";
 import { statusUpdate } from "../common/status.ts";
 import { event, type Action, type Plan } from "../framework/controller.ts";
 import {

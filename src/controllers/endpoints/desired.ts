@@ -3,7 +3,8 @@
 import type { ContainerPort, ServicePort } from "../../kinds/generated/core.v1.ts";
 import type { Endpoint, EndpointPort } from "../../kinds/generated/discovery.v1.ts";
 import type { Pod, Service } from "../../kinds/index.ts";
-import { isFinished, isReady, isTerminating } from "../common/pods.ts";
+import { isFinished } from "../../kinds/core/node-room.ts";
+import { isReady, isTerminating } from "../common/pods.ts";
 
 /** Endpoints that share their ports. */
 export interface EndpointGroup {

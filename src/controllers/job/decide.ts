@@ -4,7 +4,8 @@ import type { JobCondition, JobStatus } from "../../kinds/generated/batch.v1.ts"
 import { Job, type Pod } from "../../kinds/index.ts";
 import { formatTime, parseTime } from "../../machinery/clock.ts";
 import type { Claim } from "../common/ownership.ts";
-import { isFinished, isReady, isTerminating, soonest } from "../common/pods.ts";
+import { isFinished } from "../../kinds/core/node-room.ts";
+import { isReady, isTerminating, soonest } from "../common/pods.ts";
 import { findCondition, statusUpdate } from "../common/status.ts";
 import { event, type Action, type Plan } from "../framework/controller.ts";
 import { indexOf, formatIndexes, parseIndexes } from "./indexes.ts";

@@ -3,7 +3,8 @@
 import { Node, Pod } from "../../kinds/index.ts";
 import { parseTime } from "../../machinery/clock.ts";
 import { keyOf } from "../../machinery/object.ts";
-import { isFinished, isTerminating } from "../common/pods.ts";
+import { isFinished } from "../../kinds/core/node-room.ts";
+import { isTerminating } from "../common/pods.ts";
 import { defineController, maps, nothing, type Action, type Plan } from "../framework/controller.ts";
 import { disruption } from "./eviction.ts";
 import { podsByNode } from "./lifecycle.ts";

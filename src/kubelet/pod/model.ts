@@ -54,9 +54,6 @@ export type AnyContainer = Container | EphemeralContainer;
 
 export const specOf = (pod: Pod): PodSpec => pod.spec!;
 
-/** An init container that goes on running beside the others. */
-export const isSidecar = (container: Container): boolean => container.restartPolicy === "Always";
-
 /** Changes when the container must be replaced: upstream counts name and image only. */
 export const containerHash = ({ name, image }: AnyContainer): string =>
   fnv32a(stableJson({ name, image })).toString(16);

@@ -1,8 +1,9 @@
 // What to do next for a pod, from its spec and what the runtime has. Pure: the worker acts.
 // Follows kubernetes v1.36 pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, computeInitContainerActions).
 import type { Container, Pod, PodSpec } from "../../kinds/generated/core.v1.ts";
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { containerHash, isSidecar, newestContainer, restartsAfterExit, specOf } from "./model.ts";
+import { containerHash, newestContainer, restartsAfterExit, specOf } from "./model.ts";
 
 export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
 

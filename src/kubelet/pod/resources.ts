@@ -4,7 +4,7 @@ import type { PodSpec, ResourceRequirements } from "../../kinds/generated/core.v
 import { quantityMillis, quantityValue } from "../../machinery/quantity.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 import type { AnyContainer } from "./model.ts";
-import { isSidecar } from "./model.ts";
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import type { QosClass } from "./qos.ts";
 import { qosOf } from "./qos.ts";
 

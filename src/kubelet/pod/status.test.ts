@@ -60,6 +60,17 @@ const phases: [title: string, actual: () => string | undefined, expected: string
     "Failed",
   ],
 ];
+test("a refused pod has a reason, and no containers to tell of, however often it is looked at", () => {
+  const refusal = { reason: "NodePorts", message: "why" };
+  const first = computePodStatus(pod(withInit), emptyRuntimePod, statusFacts({ ending: true, failure: refusal }));
+  const again = computePodStatus(pod(withInit, first), emptyRuntimePod, statusFacts({ ending: true }));
+  for (const { phase, reason, message, containerStatuses, initContainerStatuses } of [first, again])
+    assert.deepEqual(
+      { phase, reason, message, containerStatuses, initContainerStatuses },
+      { phase: "Failed", ...refusal, containerStatuses: undefined, initContainerStatuses: undefined },
+    );
+});
+
 for (const [title, actual, expected] of phases) test(`phase: ${title}`, () => assert.equal(actual(), expected));
 
 const conditionsOf = (subject: Pod, observed: RuntimePod, more: Partial<StatusFacts> = {}) =>

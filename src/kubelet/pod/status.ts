@@ -9,9 +9,10 @@ import type {
   PodSpec,
   PodStatus,
 } from "../../kinds/generated/core.v1.ts";
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import { formatTime } from "../../machinery/clock.ts";
 import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { isSidecar, restartsAfterExit, specOf } from "./model.ts";
+import { restartsAfterExit, specOf } from "./model.ts";
 import { qosOf } from "./qos.ts";
 
 /** Why a container does not run: shown as its waiting state. */
@@ -71,7 +72,11 @@ export function computePodStatus(pod: Pod, runtime: RuntimePod, facts: StatusFac
     ...(ephemeralContainerStatuses.length > 0 ? { ephemeralContainerStatuses } : {}),
     qosClass: old.qosClass ?? qosOf(spec),
   };
-  return { ...status, conditions: conditionsOf(pod, status, runtime, facts) };
+  const conditions = conditionsOf(pod, status, runtime, facts);
+  if (!facts.ending || old.containerStatuses || runtime.containers.length > 0) return { ...status, conditions };
+  // It ended before anything of it was begun: there is no container to tell of.
+  const { initContainerStatuses: _, containerStatuses: __, ...rest } = status;
+  return { ...rest, conditions };
 }
 
 type Role = "init" | "app" | "ephemeral";

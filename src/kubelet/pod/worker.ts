@@ -1,7 +1,8 @@
 // One worker per pod: observe the runtime, plan, act, until nothing is left to do; then wait for the next event.
 // All state that matters is in the runtime and the API, so a new kubelet goes on where the old one stopped.
 import { rm } from "node:fs/promises";
-import type { Pod, PodStatus } from "../../kinds/generated/core.v1.ts";
+import { isFinished } from "../../kinds/core/node-room.ts";
+import type { Pod } from "../../kinds/generated/core.v1.ts";
 import { Pod as PodKind } from "../../kinds/core/pod.ts";
 import { parseTime, sleep } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
@@ -12,16 +13,18 @@ import { runAction } from "../probes/actions.ts";
 import { Prober } from "../probes/prober.ts";
 import { VolumeError } from "../volumes/payload.ts";
 import { refreshPayloads, tearDownPodDir } from "../volumes/setup.ts";
+import type { Refusal } from "./admission.ts";
 import { Backoff, formatDelay } from "./backoff.ts";
 import type { WorkerContext } from "./context.ts";
 import { PodMaker } from "./maker.ts";
 import { PodKiller } from "./killer.ts";
 import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { allContainers, containerHash, isSidecar, specOf } from "./model.ts";
+import { allContainers, containerHash, specOf } from "./model.ts";
 import { PodObserver } from "./observe.ts";
 import type { PodFacts, PodPlan, StartAction } from "./plan.ts";
 import { computePodPlan } from "./plan.ts";
 import type { ConfigurationKind } from "./references.ts";
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import { podReferences } from "../../kinds/core/pod/references.ts";
 import { claimsVolume } from "./references.ts";
 import { containerResources, podLimits } from "./resources.ts";
@@ -37,9 +40,6 @@ const longestRetryMs = 30_000;
 const longestHookMs = 3600_000;
 /** How long an exit that containerd announced may take to show in its CRI answers. */
 const settleMs = 2000;
-
-const isTerminal = (status: PodStatus | undefined): boolean =>
-  status?.phase === "Succeeded" || status?.phase === "Failed";
 
 /** What a change of a pod can be about for the kubelet; everything else in it is the kubelet's own echo. */
 const relevantParts = ({ metadata, spec, status }: Pod) => ({
@@ -119,6 +119,10 @@ export class PodWorker {
     return this.#runtime;
   }
 
+  get refused(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** A newer version of the pod. */
   update(pod: Pod): void {
     const before = this.#pod;
@@ -128,7 +132,7 @@ export class PodWorker {
     if (pod.spec !== before.spec && !this.#ending) this.#resize(before);
     if (!deepEqual(namesOf(before), namesOf(pod))) this.configChanged();
     if (pod === before || !deepEqual(relevantParts(before), relevantParts(pod))) this.wake();
-    else if (isTerminal(pod.status) !== isTerminal(before.status)) this.wake();
+    else if (isFinished(pod) !== isFinished(before)) this.wake();
   }
 
   /** Resources of running containers may change in place. */
@@ -205,6 +209,13 @@ export class PodWorker {
     this.#again();
   }
 
+  /** Instead of a start: the node does not take the pod, which fails at the time given. */
+  refuse({ reason, message }: Refusal, at: number): void {
+    this.#failure = { reason, message: `Pod was rejected: ${message}` };
+    this.#event("Warning", reason, message);
+    this.#wakeAt(at);
+  }
+
   #again(): void {
     if (this.#done || this.#stopped) return;
     this.#dirty = true;
@@ -268,7 +279,7 @@ export class PodWorker {
     const pod = this.#pod;
     if (this.#stale) await this.#observe();
     if (!this.#ending) this.#checkDeadline();
-    if (this.#removed || pod.metadata.deletionTimestamp || isTerminal(pod.status) || this.#failure) this.#ending = true;
+    if (this.#removed || pod.metadata.deletionTimestamp || isFinished(pod) || this.#failure) this.#ending = true;
     if (this.#ending) return this.#terminate();
 
     // Before the plan: a container with a startup probe has not started until that probe, once it is known, says so.

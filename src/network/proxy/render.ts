@@ -1,5 +1,7 @@
 // Services and pods with host ports → fragments of the nftables table. Pure. Chain and set names spell out namespace, name,
 // protocol and port, so that `nft list table` reads like the cluster.
+import { isFinished } from "../../kinds/core/node-room.ts";
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import type { Pod, Service, ServicePort } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { parseAddress, parseCidr, contains, formatCidr } from "../address.ts";
@@ -194,8 +196,8 @@ const noteUdp = (out: FragmentBuilder, front: string, backends: readonly Backend
 /** What a pod adds: its host ports, as long as it runs on this node in a network of its own. */
 export function renderPod(pod: Pod, context: RenderContext): Fragment {
   const address = pod.status?.podIP;
-  const ended = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-  if (pod.spec?.nodeName !== context.nodeName || pod.spec.hostNetwork || !address || ended) return emptyFragment;
+  if (pod.spec?.nodeName !== context.nodeName || pod.spec.hostNetwork || !address || isFinished(pod))
+    return emptyFragment;
   const out = new FragmentBuilder();
   const containers = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? []).filter(isSidecar)];
   for (const { hostPort, containerPort, protocol = "TCP", hostIP } of containers.flatMap((c) => c.ports ?? [])) {
@@ -210,5 +212,3 @@ export function renderPod(pod: Pod, context: RenderContext): Fragment {
   }
   return out;
 }
-
-const isSidecar = (container: { restartPolicy?: string }) => container.restartPolicy === "Always";

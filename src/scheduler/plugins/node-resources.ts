@@ -1,22 +1,18 @@
 // Room for the pod's requests, the emptiest node first, and CPU and memory used evenly.
 // Follows kubernetes v1.36 pkg/scheduler/framework/plugins/noderesources (fit, least allocated, balanced allocation).
 import { deepEqual } from "../../machinery/equal.ts";
+import { type Amounts, shortages } from "../../kinds/core/node-room.ts";
 import { nodeGained, type ClusterChange, type Plugin, type Rejection } from "../plugin.ts";
 import type { NodeState } from "../cluster-state.ts";
-import { type Amounts, podInfo, type PodInfo } from "../pod-info.ts";
+import { podInfo, type PodInfo } from "../pod-info.ts";
 
 function fits(pod: PodInfo, node: NodeState): Rejection | undefined {
-  const reasons: string[] = [];
-  let unresolvable = false;
-  const allowed = node.allocatable.get("pods") ?? 0;
-  if (node.podCount + 1 > allowed) reasons.push("Too many pods");
-  for (const [name, amount] of pod.requests) {
-    const total = node.allocatable.get(name) ?? 0;
-    if (amount <= total - node.requested(name)) continue;
-    reasons.push(`Insufficient ${name}`);
-    if (amount > total) unresolvable = true;
-  }
-  return reasons.length > 0 ? { reasons, unresolvable } : undefined;
+  const short = shortages(pod.requests, node);
+  if (short.length === 0) return undefined;
+  return {
+    reasons: short.map(({ resource }) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`)),
+    unresolvable: short.some(({ resource, requested, capacity }) => resource !== "pods" && requested > capacity),
+  };
 }
 
 const freeShare = (total: number, used: number): number => (total === 0 || used > total ? 0 : (total - used) / total);
