@@ -95,13 +95,15 @@ export function decodeObject(
 }
 
 interface Walk {
-  /** Field names, map keys (marked by a leading ".") and list indexes from the root to here. */
+  /** Field names, map keys (each after `keyFollows`) and list indexes from the root to here. */
   readonly path: (string | number)[];
   readonly structs: string[];
   readonly errors: string[];
   readonly unknownFields: string[];
   readonly collect: boolean;
 }
+
+const keyFollows = -1;
 
 type JsonObject = Record<string, unknown>;
 
@@ -132,7 +134,7 @@ const jsonType = (value: unknown): string =>
   Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
 
 function mismatch(walk: Walk, found: string, expected: string): void {
-  const fields = walk.path.filter((step) => typeof step === "string" && step[0] !== ".");
+  const fields = walk.path.filter((step, i) => typeof step === "string" && walk.path[i - 1] !== keyFollows);
   const where = fields.length
     ? `struct field ${shortName(walk.structs.at(-1)!)}.${fields.join(".")} of type ${expected}`
     : `value of type ${expected}`;
@@ -153,8 +155,8 @@ function refuse(walk: Walk, message: string): undefined {
 function pathText(walk: Walk, last?: string): string {
   let out = "";
   for (const step of last === undefined ? walk.path : [...walk.path, last]) {
+    if (step === keyFollows) continue;
     if (typeof step === "number") out += `[${step}]`;
-    else if (step[0] === ".") out += step;
     else out += out ? `.${step}` : step;
   }
   return out;
@@ -275,9 +277,9 @@ function decodeMap(value: JsonObject, items: FieldFacts, walk: Walk, known: unkn
       refuse(walk, "the key __proto__ is not supported");
       continue;
     }
-    walk.path.push(`.${key}`);
+    walk.path.push(keyFollows, key);
     const after = before === null ? zeroOf(items) : decodeValue(before, items, walk, parts[key]);
-    walk.path.pop();
+    walk.path.length -= 2;
     if (after === before) continue;
     out ??= { ...value };
     out[key] = after;

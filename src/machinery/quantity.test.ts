@@ -70,6 +70,12 @@ test("values round up and sums are exact", () => {
   assert.equal(formatMillis(2000), "2");
 });
 
+test("what is canonical at first sight is so after calculation", () => {
+  const suffixes = ["", "m", "k", "E", "Ki", "Ei"];
+  for (const text of suffixes.flatMap((suffix) => [1, 10, 100, 999].map((amount) => `${amount}${suffix}`)))
+    assert.deepEqual([canonicalQuantity(text), addQuantities(text)], [text, text]);
+});
+
 test("the canonical form is stable and keeps the amount", () => {
   const suffix = fc.constantFrom("", "n", "u", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "E-2");
   fc.assert(

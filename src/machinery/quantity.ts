@@ -98,10 +98,12 @@ function render({ nanos, format }: Quantity): string {
   return `${sign}${amount}${decimalSuffixes.get(exponent)}`;
 }
 
+/** Most quantities: an integer too short for a larger suffix. */
+const surelyCanonical = /^[1-9]\d{0,2}(?:[numkMGTPE]|[KMGTPE]i)?$/;
+
 /** The canonical text: no fraction, the largest fitting suffix of the same family. Throws when `text` is no quantity. */
 export function canonicalQuantity(text: string | number): string {
-  // Most quantities are canonical already: a short integer not ending in 000.
-  if (typeof text === "string" && /^[1-9]\d{0,2}$/.test(text)) return text;
+  if (typeof text === "string" && surelyCanonical.test(text)) return text;
   return render(parseQuantity(text));
 }
 

@@ -97,20 +97,37 @@ export interface AdmissionChain {
   validate(request: AdmissionRequest): Promise<void> | undefined;
 }
 
+type Step = "mutate" | "validate";
+
 export function createAdmissionChain(plugins: readonly AdmissionPlugin[], world: AdmissionWorld): AdmissionChain {
-  const mutating = plugins.filter((plugin) => plugin.mutate);
-  const validating = plugins.filter((plugin) => plugin.validate);
+  const rowsOf = { mutate: rows(plugins, "mutate"), validate: rows(plugins, "validate") };
+  const run = (step: Step, request: AdmissionRequest) => runFrom(0, rowsOf[step](request), step, request, world);
   return {
     mutate(request) {
-      const first = runFrom(0, mutating, "mutate", request, world);
+      const first = run("mutate", request);
       const second = () => {
         if (!request.rounds?.another) return undefined;
         request.rounds.current = 1;
-        return runFrom(0, mutating, "mutate", request, world);
+        return run("mutate", request);
       };
       return first ? first.then(second) : second();
     },
-    validate: (request) => runFrom(0, validating, "validate", request, world),
+    validate: (request) => run("validate", request),
+  };
+}
+
+/** Finds the plugins with something to do for a request, and remembers them by the kind and what is asked of it. */
+function rows(plugins: readonly AdmissionPlugin[], step: Step) {
+  const candidates = plugins.filter((plugin) => plugin[step]);
+  const known = new WeakMap<AnyKind, Map<string, readonly AdmissionPlugin[]>>();
+  return (request: AdmissionRequest): readonly AdmissionPlugin[] => {
+    const { kind, operation, subresource } = request;
+    let ofKind = known.get(kind);
+    if (!ofKind) known.set(kind, (ofKind = new Map()));
+    const what = subresource === "" ? operation : `${operation} ${subresource}`;
+    let found = ofKind.get(what);
+    if (!found) ofKind.set(what, (found = candidates.filter((plugin) => handles(plugin, request))));
+    return found;
   };
 }
 
@@ -123,14 +140,12 @@ export function admit(chain: AdmissionChain, request: AdmissionRequest): Promise
 function runFrom(
   first: number,
   plugins: readonly AdmissionPlugin[],
-  step: "mutate" | "validate",
+  step: Step,
   request: AdmissionRequest,
   world: AdmissionWorld,
 ): Promise<void> | undefined {
   for (let i = first; i < plugins.length; i++) {
-    const plugin = plugins[i]!;
-    if (!handles(plugin, request)) continue;
-    const later = plugin[step]!(request, world);
+    const later = plugins[i]![step]!(request, world);
     if (later) return later.then(() => runFrom(i + 1, plugins, step, request, world));
   }
   return undefined;

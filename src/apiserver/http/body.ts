@@ -118,7 +118,7 @@ export function decodeJson(bytes: Buffer): DecodedBody {
     throw badRequest(`the object provided is not valid JSON: ${(error as Error).message}`);
   }
   // Duplicates are rare and finding them is slow, so count the keys first: the text may not have more than the value.
-  const same = countKeys(value, 0) === countKeysInText(text);
+  const same = countKeys(value, 0) === mostKeysIn(bytes);
   return {
     value,
     duplicates: same ? [] : findDuplicates(text).map((path) => `duplicate field ${JSON.stringify(path)}`),
@@ -149,7 +149,7 @@ function countKeys(value: unknown, depth: number): number {
     return count;
   }
   const record = value as Record<string, unknown>;
-  for (const key of Object.keys(record)) {
+  for (const key in record) {
     count++;
     const child = record[key];
     if (typeof child === "object") count += countKeys(child, depth + 1);
@@ -178,12 +178,14 @@ const isColonNext = (text: string, from: number): boolean => {
   }
 };
 
-function countKeysInText(text: string): number {
+/** The colons after a quote in a valid JSON text: one for each key, rarely more, as within the string `":80"`. */
+function mostKeysIn(bytes: Buffer): number {
   let count = 0;
-  for (let quote = text.indexOf('"'); quote >= 0;) {
-    const end = endOfString(text, quote);
-    if (isColonNext(text, end)) count++;
-    quote = text.indexOf('"', end);
+  for (let i = 1; i < bytes.length; i++) {
+    if (bytes[i] !== 58) continue;
+    let before = i - 1;
+    while (bytes[before]! <= 32) before--;
+    if (bytes[before] === 34) count++;
   }
   return count;
 }

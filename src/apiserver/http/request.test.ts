@@ -100,6 +100,8 @@ test("doubly given keys are found with their paths", async () => {
     ["a.b[1].d.e", "a.b[1].c", "a"].map((path) => `duplicate field "${path}"`),
   );
   assert.deepEqual(decodeJson(Buffer.from('{"a":"\\\\","b":"a"}')).duplicates, []);
+  assert.deepEqual(decodeJson(Buffer.from('{"a" :":80","b":"\\":"}')).duplicates, []);
+  assert.deepEqual(decodeJson(Buffer.from('{"a" :":80","b":"\\":","a"\n:1}')).duplicates, [`duplicate field "a"`]);
   const yaml = await decodeYaml(Buffer.from("a: 1\nb: {c: 2}\na: 3\n"));
   assert.deepEqual(yaml.duplicates, [`line 3: key "a" already set in map`]);
 });
