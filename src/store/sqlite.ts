@@ -11,8 +11,8 @@ import type { LoadedState } from "./load.ts";
 import { Loader } from "./load.ts";
 import type { Codec, Log, LogBatch, LogRow } from "./log.ts";
 import { defaultHistoryEvents, defaultHistoryMs, defaultJsonCacheBytes } from "./options.ts";
-import type { PackedRow, PackedRows, Reply, Request, WorkerInput } from "./protocol.ts";
-import { flagAheadInMemory, flagDeleted } from "./protocol.ts";
+import type { PackedBatch, PackedRow, PackedRows, Reply, Request, WorkerInput } from "./protocol.ts";
+import { Doorbell, flagAheadInMemory, flagDeleted } from "./protocol.ts";
 import type { Rewriter, Store, StoreKey } from "./store.ts";
 import { StoreError } from "./store.ts";
 
@@ -110,7 +110,10 @@ class SqliteLog implements Log {
   readonly #file: string;
   readonly #logger: Logger;
   readonly #worker: Worker;
+  readonly #doorbell = new Doorbell();
   readonly #waiting = new Map<number, Waiting>();
+  /** The batch in the shared memory, while it is there. */
+  #shared: number | undefined;
   #nextId = 1;
   /** Why the worker cannot be asked any more. */
   #stopped: StoreError | undefined;
@@ -119,7 +122,7 @@ class SqliteLog implements Log {
     this.#file = file;
     this.#logger = logger;
     const source = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    const workerData: WorkerInput = { file };
+    const workerData: WorkerInput = { file, doorbell: this.#doorbell.memory };
     this.#worker = new Worker(new URL(source, import.meta.url), { workerData, name: "store" });
   }
 
@@ -169,11 +172,19 @@ class SqliteLog implements Log {
     });
   }
 
-  async commit(batch: LogBatch): Promise<void> {
-    const { rows, bytes } = pack(batch.rows);
-    const { garbage, settled = [], counters = {} } = batch;
-    const packed = { rows, garbage, settled, counters: Object.entries(counters) };
-    await this.#ask((id) => ({ type: "commit", id, batch: packed, bytes }), [bytes]);
+  async commit({ rows, garbage, settled = [], counters = {} }: LogBatch): Promise<void> {
+    await this.#ask((id) => {
+      const batch = { id, rows: rows.map(packedRow), garbage, settled, counters: Object.entries(counters) };
+      const json = JSON.stringify(batch satisfies PackedBatch);
+      const size = 4 + Buffer.byteLength(json) + sizeOf(rows);
+      const { bytes } = this.#doorbell;
+      if (size > bytes.length || this.#shared !== undefined) {
+        return { type: "commit", batch: writeBatch(Buffer.allocUnsafeSlow(size), json, rows) };
+      }
+      this.#shared = id;
+      writeBatch(bytes, json, rows);
+      return size;
+    });
   }
 
   async rewrite(visit: Rewriter): Promise<number> {
@@ -220,19 +231,24 @@ class SqliteLog implements Log {
     await this.#worker.terminate();
   }
 
-  #ask(request: (id: number) => Request, transfer: ArrayBuffer[] = []): Promise<Done> {
+  /** Posts a request, or says that there is a batch of some length in the shared memory. */
+  #ask(request: (id: number) => Request | number, transfer: ArrayBuffer[] = []): Promise<Done> {
     if (this.#stopped) return Promise.reject(this.#stopped);
     const id = this.#nextId++;
     if (this.#waiting.size === 0) this.#worker.ref();
     return new Promise((resolvePromise, reject) => {
       this.#waiting.set(id, { resolve: resolvePromise, reject });
-      this.#worker.postMessage(request(id), transfer);
+      const asked = request(id);
+      if (typeof asked === "number") return this.#doorbell.ring(asked);
+      this.#worker.postMessage(asked, transfer);
+      this.#doorbell.ring();
     });
   }
 
   #settle(reply: Extract<Reply, { id: number }>): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
+    if (this.#shared === reply.id) this.#shared = undefined;
     if (this.#waiting.size === 0) this.#worker.unref();
     if (reply.type === "done") waiting?.resolve(reply);
     else waiting?.reject(new StoreError(reply.failure.code, reply.failure.message));
@@ -246,17 +262,31 @@ class SqliteLog implements Log {
 }
 
 function pack(from: readonly LogRow[]): PackedRows {
-  let size = 0;
-  for (const { value } of from) size += value.length;
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  const rows = from.map(({ key, revision, createRevision, deleted, aheadInMemory, value }): PackedRow => {
+  const bytes = new Uint8Array(sizeOf(from));
+  writeValues(bytes, 0, from);
+  return { rows: from.map(packedRow), bytes: bytes.buffer };
+}
+
+const sizeOf = (rows: readonly LogRow[]): number => rows.reduce((sum, { value }) => sum + value.length, 0);
+
+function packedRow({ key, revision, createRevision, deleted, aheadInMemory, value }: LogRow): PackedRow {
+  const flags = (deleted ? flagDeleted : 0) | (aheadInMemory ? flagAheadInMemory : 0);
+  return [revision, createRevision, flags, key.collection, key.namespace, key.name, value.length];
+}
+
+function writeValues(bytes: Uint8Array, start: number, rows: readonly LogRow[]): void {
+  let offset = start;
+  for (const { value } of rows) {
     bytes.set(value, offset);
     offset += value.length;
-    const flags = (deleted ? flagDeleted : 0) | (aheadInMemory ? flagAheadInMemory : 0);
-    return [revision, createRevision, flags, key.collection, key.namespace, key.name, value.length];
-  });
-  return { rows, bytes: bytes.buffer };
+  }
+}
+
+function writeBatch(bytes: Buffer, json: string, rows: readonly LogRow[]): Uint8Array {
+  const length = bytes.write(json, 4);
+  bytes.writeUInt32LE(length, 0);
+  writeValues(bytes, 4 + length, rows);
+  return bytes;
 }
 
 function* unpack({ rows, bytes }: PackedRows): Generator<LogRow & { value: Buffer }> {

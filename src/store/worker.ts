@@ -3,9 +3,10 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { Failure, PackedBatch, PackedRow, PackedRows, Reply, Request, WorkerInput } from "./protocol.ts";
+import { Doorbell } from "./protocol.ts";
 
 /** "Knrr", so that nobody's other database is taken for ours; and the version of the tables. */
 const applicationId = 0x4b6e7272;
@@ -169,15 +170,14 @@ class LogFile {
   }
 
   /** One transaction, durable on return; throws with nothing written. */
-  commit(batch: PackedBatch, bytes: ArrayBuffer): void {
+  commit(batch: PackedBatch, bytes: Uint8Array): void {
     const { insert, remove, settle, count } = this.#statements;
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       let offset = 0;
       for (const row of batch.rows) {
         const [revision, created, flags, collection, namespace, name, length] = row;
-        const value = new Uint8Array(bytes, offset, length);
-        offset += length;
+        const value = bytes.subarray(offset, (offset += length));
         insert.run(revision, created, flags, collection, namespace, name, value, checksumOf(row, value));
       }
       for (const revision of batch.garbage) remove.run(revision);
@@ -188,7 +188,7 @@ class LogFile {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
-    this.#walBytes += bytes.byteLength + pageBytes * (4 + batch.rows.length + batch.garbage.length);
+    this.#walBytes += bytes.length + pageBytes * (4 + batch.rows.length + batch.garbage.length);
   }
 
   read(after: number): PackedRows {
@@ -274,7 +274,7 @@ function syncPath(path: string): void {
   closeSync(handle);
 }
 
-function serve(port: MessagePort, file: string): void {
+function serve(port: MessagePort, { file, doorbell }: WorkerInput): void {
   const answer = (reply: Reply) => port.postMessage(reply);
   let log: LogFile;
   try {
@@ -287,21 +287,39 @@ function serve(port: MessagePort, file: string): void {
     return;
   }
   answer({ type: "opened" });
-  port.on("message", (request: Request) => {
-    const { id } = request;
+  const bell = new Doorbell(doorbell);
+  const attempt = (id: number, work: () => PackedRows | void) => {
     try {
-      if (request.type === "commit") log.commit(request.batch, request.bytes);
+      const read = work();
+      answer({ type: "done", id, ...(read ? { read } : {}) });
+    } catch (error) {
+      answer({ type: "failed", id, failure: failureOf(error, file) });
+    }
+  };
+  const commit = (bytes: Buffer) => {
+    const end = 4 + bytes.readUInt32LE(0);
+    const batch = JSON.parse(bytes.toString("utf8", 4, end)) as PackedBatch;
+    attempt(batch.id, () => log.commit(batch, bytes.subarray(end)));
+    log.tidy();
+  };
+  let isOpen = true;
+  const handle = (request: Request) => {
+    if (request.type === "commit") return commit(Buffer.from(request.batch.buffer));
+    attempt(request.id, () => {
+      if (request.type === "read") return log.read(request.after);
       if (request.type === "replace") log.replace(request);
       if (request.type === "scrub") log.scrub();
       if (request.type === "backup") log.backup(request.file);
       if (request.type === "close") log.close();
-      answer({ type: "done", id, ...(request.type === "read" ? { read: log.read(request.after) } : {}) });
-      if (request.type === "commit") log.tidy();
-      if (request.type === "close") port.close();
-    } catch (error) {
-      answer({ type: "failed", id, failure: failureOf(error, file) });
-    }
-  });
+    });
+    isOpen = request.type !== "close";
+  };
+  for (let rings = 0; isOpen;) {
+    rings = bell.wait(rings);
+    const batch = bell.takeBatch();
+    if (batch) commit(batch);
+    for (let next = receiveMessageOnPort(port); next && isOpen; next = receiveMessageOnPort(port)) handle(next.message);
+  }
 }
 
-if (parentPort) serve(parentPort, (workerData as WorkerInput).file);
+if (parentPort) serve(parentPort, workerData as WorkerInput);
