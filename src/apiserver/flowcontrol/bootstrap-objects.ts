@@ -2,85 +2,81 @@
 // staging/src/k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go and pkg/registry/flowcontrol/ensurer.
 import type { FlowSchema } from "../../kinds/flowcontrol/flow-schema.ts";
 import type { PriorityLevelConfiguration } from "../../kinds/flowcontrol/priority-level-configuration.ts";
-import type {
-  PolicyRulesWithSubjects,
-  QueuingConfiguration,
-  ResourcePolicyRule,
-  Subject,
-} from "../../kinds/generated/flowcontrol.v1.ts";
+import type { NonResourcePolicyRule, ResourcePolicyRule, Subject } from "../../kinds/generated/flowcontrol.v1.ts";
 import { formatTime } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import type { NewObject } from "../../machinery/object.ts";
+import table from "./bootstrap-objects.json" with { type: "json" };
 
 const apiVersion = "flowcontrol.apiserver.k8s.io/v1";
 /** Whether the server may bring a suggested object back to what is suggested. */
 const autoUpdate = "apf.kubernetes.io/autoupdate-spec";
 const metadata = (name: string) => ({ name, generation: 1, annotations: { [autoUpdate]: "true" } });
 
-const level = (name: string, spec: PriorityLevelConfiguration["spec"]) =>
-  ({
+const queueLengthLimit = 50;
+
+/** A level in its table; without queues, what is too much is refused, and without shares, nothing is. */
+interface LevelRow {
+  readonly name: string;
+  readonly shares?: number;
+  readonly lendablePercent?: number;
+  readonly queues?: number;
+  readonly handSize?: number;
+}
+
+function level({ name, shares, lendablePercent = 0, queues, handSize = 0 }: LevelRow) {
+  const limitResponse = queues
+    ? { type: "Queue", queuing: { queues, handSize, queueLengthLimit } }
+    : { type: "Reject" };
+  return {
     apiVersion,
     kind: "PriorityLevelConfiguration",
     metadata: metadata(name),
-    spec,
+    spec:
+      shares === undefined
+        ? { type: "Exempt", exempt: { nominalConcurrencyShares: 0, lendablePercent } }
+        : { type: "Limited", limited: { nominalConcurrencyShares: shares, lendablePercent, limitResponse } },
     status: {},
-  }) satisfies NewObject<PriorityLevelConfiguration>;
-
-function limited(name: string, shares: number, lendablePercent: number, queuing?: QueuingConfiguration) {
-  const limitResponse = queuing ? { type: "Queue", queuing } : { type: "Reject" };
-  return level(name, {
-    type: "Limited",
-    limited: { nominalConcurrencyShares: shares, lendablePercent, limitResponse },
-  });
+  } satisfies NewObject<PriorityLevelConfiguration>;
 }
 
-const queuing = (queues: number, handSize: number) => ({ queues, handSize, queueLengthLimit: 50 });
+/** `user:`, `group:` or `account:` (of kube-system) and a name. */
+function parseSubject(text: string): Subject {
+  const colon = text.indexOf(":");
+  const name = text.slice(colon + 1);
+  if (text.startsWith("account:"))
+    return { kind: "ServiceAccount", serviceAccount: { name, namespace: "kube-system" } };
+  return text.startsWith("user:") ? { kind: "User", user: { name } } : { kind: "Group", group: { name } };
+}
 
-/** Without these two a request could find no level, so they cannot be changed or removed. */
-const mandatoryLevels = [
-  level("exempt", { type: "Exempt", exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } }),
-  limited("catch-all", 5, 0),
-];
-
-const suggestedLevels = [
-  limited("system", 30, 33, queuing(64, 6)),
-  limited("node-high", 40, 25, queuing(64, 6)),
-  limited("leader-election", 10, 0, queuing(16, 4)),
-  limited("workload-high", 40, 50, queuing(128, 6)),
-  limited("workload-low", 100, 90, queuing(128, 6)),
-  limited("global-default", 20, 50, queuing(128, 6)),
-];
-
-const groups = (...names: string[]): Subject[] => names.map((name) => ({ kind: "Group", group: { name } }));
-const users = (...names: string[]): Subject[] => names.map((name) => ({ kind: "User", user: { name } }));
-const systemAccounts = (...names: string[]): Subject[] =>
-  names.map((name) => ({ kind: "ServiceAccount", serviceAccount: { name, namespace: "kube-system" } }));
-
-const anyone = groups("system:unauthenticated", "system:authenticated");
-const everywhere = ["*"];
-const everything = (subjects: Subject[]): PolicyRulesWithSubjects => ({
-  subjects,
-  resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], clusterScope: true, namespaces: everywhere }],
-  nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
-});
-
-const elect = (apiGroup: string, ...resources: string[]): ResourcePolicyRule => ({
-  verbs: ["get", "create", "update"],
-  apiGroups: [apiGroup],
-  resources,
-  namespaces: everywhere,
-});
-const leases = elect("coordination.k8s.io", "leases");
+/** Where it holds (`cluster`, `namespaces` or both with a `+`), verbs, groups and resources; or `url`, verbs and paths. `core` is the group "". */
+function parseRule(line: string): ResourcePolicyRule | NonResourcePolicyRule {
+  const [place = "", verbList = "", ...rest] = line.split(" ");
+  const verbs = verbList.split(",");
+  if (place === "url") return { verbs, nonResourceURLs: rest };
+  const [group, ...resources] = rest;
+  return {
+    verbs,
+    apiGroups: [group === "core" ? "" : group!],
+    resources,
+    ...(place.includes("cluster") ? { clusterScope: true } : {}),
+    ...(place.includes("namespaces") ? { namespaces: ["*"] } : {}),
+  };
+}
 
 interface SchemaRow {
   readonly name: string;
   readonly level: string;
   readonly precedence: number;
-  readonly by?: "ByUser" | "ByNamespace";
-  readonly rule: PolicyRulesWithSubjects;
+  readonly by?: string;
+  readonly subjects: readonly string[];
+  readonly rules: readonly string[];
 }
 
-function schema({ name, level: priorityLevel, precedence, by, rule }: SchemaRow) {
+function schema({ name, level: priorityLevel, precedence, by, subjects, rules: lines }: SchemaRow) {
+  const rules = lines.map(parseRule);
+  const resourceRules = rules.filter((rule) => "resources" in rule);
+  const nonResourceRules = rules.filter((rule) => "nonResourceURLs" in rule);
   return {
     apiVersion,
     kind: "FlowSchema",
@@ -89,112 +85,22 @@ function schema({ name, level: priorityLevel, precedence, by, rule }: SchemaRow)
       priorityLevelConfiguration: { name: priorityLevel },
       matchingPrecedence: precedence,
       ...(by ? { distinguisherMethod: { type: by } } : {}),
-      rules: [rule],
+      rules: [
+        {
+          subjects: subjects.map(parseSubject),
+          ...(resourceRules.length > 0 ? { resourceRules } : {}),
+          ...(nonResourceRules.length > 0 ? { nonResourceRules } : {}),
+        },
+      ],
     },
     status: {},
   } satisfies NewObject<FlowSchema>;
 }
 
-const mandatorySchemas = [
-  schema({ name: "exempt", level: "exempt", precedence: 1, rule: everything(groups("system:masters")) }),
-  schema({ name: "catch-all", level: "catch-all", precedence: 10_000, by: "ByUser", rule: everything(anyone) }),
-];
-
-const suggestedSchemas = [
-  schema({
-    name: "probes",
-    level: "exempt",
-    precedence: 2,
-    rule: {
-      subjects: anyone,
-      nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] }],
-    },
-  }),
-  schema({
-    name: "system-leader-election",
-    level: "leader-election",
-    precedence: 100,
-    by: "ByUser",
-    rule: {
-      subjects: [...users("system:kube-controller-manager", "system:kube-scheduler"), ...systemAccounts("*")],
-      resourceRules: [leases],
-    },
-  }),
-  schema({
-    name: "endpoint-controller",
-    level: "workload-high",
-    precedence: 150,
-    by: "ByUser",
-    rule: {
-      subjects: [
-        ...users("system:kube-controller-manager"),
-        ...systemAccounts("endpoint-controller", "endpointslicemirroring-controller"),
-      ],
-      resourceRules: [elect("", "endpoints")],
-    },
-  }),
-  schema({
-    name: "workload-leader-election",
-    level: "leader-election",
-    precedence: 200,
-    by: "ByUser",
-    rule: { subjects: systemAccounts("*"), resourceRules: [elect("", "endpoints", "configmaps"), leases] },
-  }),
-  schema({
-    name: "system-node-high",
-    level: "node-high",
-    precedence: 400,
-    by: "ByUser",
-    rule: {
-      subjects: groups("system:nodes"),
-      resourceRules: [
-        { verbs: ["*"], apiGroups: [""], resources: ["nodes", "nodes/status"], clusterScope: true },
-        { verbs: ["*"], apiGroups: ["coordination.k8s.io"], resources: ["leases"], namespaces: everywhere },
-      ],
-    },
-  }),
-  schema({
-    name: "system-nodes",
-    level: "system",
-    precedence: 500,
-    by: "ByUser",
-    rule: everything(groups("system:nodes")),
-  }),
-  ...["kube-controller-manager", "kube-scheduler"].map((name) =>
-    schema({
-      name,
-      level: "workload-high",
-      precedence: 800,
-      by: "ByNamespace",
-      rule: everything(users(`system:${name}`)),
-    }),
-  ),
-  schema({
-    name: "kube-system-service-accounts",
-    level: "workload-high",
-    precedence: 900,
-    by: "ByNamespace",
-    rule: everything(systemAccounts("*")),
-  }),
-  schema({
-    name: "service-accounts",
-    level: "workload-low",
-    precedence: 9000,
-    by: "ByUser",
-    rule: everything(groups("system:serviceaccounts")),
-  }),
-  schema({
-    name: "global-default",
-    level: "global-default",
-    precedence: 9900,
-    by: "ByUser",
-    rule: everything(anyone),
-  }),
-];
-
-export const bootstrapLevels = [...mandatoryLevels, ...suggestedLevels];
-export const bootstrapSchemas = [...mandatorySchemas, ...suggestedSchemas];
-const mandatory: ReadonlySet<NewObject> = new Set([...mandatoryLevels, ...mandatorySchemas]);
+export const bootstrapLevels = table.levels.map(level);
+export const bootstrapSchemas = table.schemas.map(schema);
+/** Without these a request could find no level, so they cannot be changed or removed. */
+const isMandatory = ({ metadata: { name } }: { metadata: { name: string } }) => ["exempt", "catch-all"].includes(name);
 
 /** What a FlowSchema's status says of the priority level that it names. */
 export const dangling = (level: string, isDangling: boolean, now: number) => ({
@@ -224,7 +130,7 @@ export function mustRestore(
   found: FlowObject,
 ): boolean {
   if (deepEqual(wanted.spec, found.spec)) return false;
-  if (mandatory.has(wanted)) return true;
+  if (isMandatory(wanted)) return true;
   const answer = found.metadata.annotations?.[autoUpdate];
   return answer === undefined ? found.metadata.generation === 1 : answer === "true";
 }

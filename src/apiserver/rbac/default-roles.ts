@@ -1,15 +1,10 @@
 // The roles and bindings that every cluster starts with, made from their tables; and how those of a store catch up with them.
-// Follows kubernetes v1.36 pkg/registry/rbac/rest/storage_rbac.go and component-helpers/auth/rbac/reconciliation.
+// Follows kubernetes v1.36 plugin/pkg/auth/authorizer/rbac/bootstrappolicy (the tables),
+// pkg/registry/rbac/rest/storage_rbac.go and component-helpers/auth/rbac/reconciliation.
 import type { ClusterRole, PolicyRule, RoleBinding, Subject } from "../../kinds/generated/rbac.v1.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import type { KubeObject, NewObject } from "../../machinery/object.ts";
-import {
-  clusterBindingTable,
-  clusterRoleTable,
-  controllerRoleTable,
-  namespacedBindingTable,
-  namespacedRoleTable,
-} from "./default-policy.ts";
+import policy from "./default-policy.json" with { type: "json" };
 import { uncovered } from "./rules.ts";
 
 const rbacGroup = "rbac.authorization.k8s.io";
@@ -22,7 +17,11 @@ const verbAliases: Readonly<Record<string, readonly string[]>> = {
   write: ["create", "delete", "deletecollection", "patch", "update"],
 };
 
-/** `get,list core pods services [name]`. */
+/**
+ * A rule in its table: verbs, groups, resources, and names in brackets, such as `get,list core pods services [name]`. `read` and
+ * `write` stand for their verbs, `core` for the group "", `url` for paths that are no resources, `events` alone for the right
+ * to tell events.
+ */
 function parseRule(line: string): PolicyRule {
   if (line === "events") return parseRule("create,patch,update core,events.k8s.io events");
   const bracket = line.indexOf(" [");
@@ -41,21 +40,6 @@ function parseRule(line: string): PolicyRule {
   };
 }
 
-interface Row {
-  /** The line that is not indented, at its spaces. */
-  readonly head: readonly string[];
-  readonly rules: PolicyRule[];
-}
-
-function parseTable(table: string): Row[] {
-  const rows: Row[] = [];
-  for (const line of table.split("\n")) {
-    if (line.startsWith("  ")) rows.at(-1)!.rules.push(parseRule(line.slice(2)));
-    else if (line) rows.push({ head: line.split(" "), rules: [] });
-  }
-  return rows;
-}
-
 const metadataOf = (name: string, labels: Readonly<Record<string, string>> = {}) => ({
   name,
   annotations: { [autoUpdate]: "true" },
@@ -70,19 +54,23 @@ function placed(place: string) {
 
 const aggregation = (to: string) => ({ [`${rbacGroup}/aggregate-to-${to}`]: "true" });
 
-function clusterRole({ head, rules }: Row) {
-  const [name = "", ...options] = head;
-  const option = (key: string) => options.find((one) => one.startsWith(`${key}=`))?.slice(key.length + 1);
-  const [collects, to] = [option("collects"), option("to")];
+/** Roles that collect the rules of others, each also those of the one before. */
+const levels = ["view", "edit", "admin"];
+const collectedBy = (level: string) => `system:aggregate-to-${level}`;
+
+function clusterRole([name, rules]: [name: string, rules: readonly string[]]) {
+  const level = levels.indexOf(name);
+  const to = level < 0 ? levels.find((one) => name === collectedBy(one)) : levels[level + 1];
   return {
     apiVersion,
     kind: "ClusterRole",
     metadata: metadataOf(name, to ? aggregation(to) : {}),
-    ...(collects ? { aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregation(collects) }] } } : {}),
-    rules,
+    ...(level < 0 ? {} : { aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregation(name) }] } }),
+    rules: rules.map(parseRule),
   };
 }
 
+/** `user:`, `group:` or `account:` (of kube-system) and a name. */
 function parseSubject(text: string): Subject {
   const colon = text.indexOf(":");
   const name = text.slice(colon + 1);
@@ -105,31 +93,28 @@ const binding = (
 
 /** The default roles and their bindings; aggregated roles come with their rules. */
 export function defaultRoles(): NewObject[] {
-  const controllers = parseTable(controllerRoleTable).map(({ head, rules }) => ({
-    head: [`${controllerPrefix}${head[0]}`],
-    rules,
-  }));
-  const roles = [...parseTable(clusterRoleTable), ...controllers].map(clusterRole);
-  const rulesOf = (name: string) =>
-    roles.find(({ metadata }) => metadata.name === `system:aggregate-to-${name}`)!.rules;
-  const levels = ["view", "edit", "admin"];
-  for (const role of roles.filter(({ aggregationRule }) => aggregationRule)) {
-    role.rules.push(...levels.slice(0, levels.indexOf(role.metadata.name) + 1).flatMap(rulesOf));
+  const controllers = Object.entries(policy.controllerRoles);
+  const roles = [
+    ...Object.entries<string[]>(policy.clusterRoles),
+    ...controllers.map(([name, rules]): [string, string[]] => [`${controllerPrefix}${name}`, rules]),
+  ].map(clusterRole);
+  for (const { metadata, rules } of roles) {
+    const collected = levels.slice(0, levels.indexOf(metadata.name) + 1).map(collectedBy);
+    rules.push(...collected.flatMap((name) => roles.find((role) => role.metadata.name === name)!.rules));
   }
-  const clusterBindings = [
-    ...parseTable(clusterBindingTable).map(({ head }) => head),
-    ...controllers.map(({ head: [name = ""] }) => [name, `account:${name.slice(controllerPrefix.length)}`]),
-  ].map(([name = "", ...subjects]) => binding(metadataOf(name), "ClusterRole", name, subjects));
   return [
     ...roles,
-    ...clusterBindings,
-    ...parseTable(namespacedRoleTable).map(({ head: [place = ""], rules }) => ({
+    ...[
+      ...Object.entries<string[]>(policy.clusterBindings),
+      ...controllers.map(([name]): [string, string[]] => [`${controllerPrefix}${name}`, [`account:${name}`]]),
+    ].map(([name, subjects]) => binding(metadataOf(name), "ClusterRole", name, subjects)),
+    ...Object.entries(policy.roles).map(([place, rules]) => ({
       apiVersion,
       kind: "Role",
       metadata: placed(place),
-      rules,
+      rules: rules.map(parseRule),
     })),
-    ...parseTable(namespacedBindingTable).map(({ head: [place = "", role = "", ...subjects] }) =>
+    ...Object.entries(policy.bindings).map(([place, { role, subjects }]) =>
       binding(placed(place), "Role", role, subjects),
     ),
   ];
@@ -139,7 +124,7 @@ let rulesOfNodes: readonly PolicyRule[] | undefined;
 
 /** What every node may ask for, apart from what the Node authorizer looks at more closely. */
 export const nodeRules = (): readonly PolicyRule[] =>
-  (rulesOfNodes ??= parseTable(clusterRoleTable).find(({ head }) => head[0] === "system:node")!.rules);
+  (rulesOfNodes ??= policy.clusterRoles["system:node"].map(parseRule));
 
 type Stored = KubeObject &
   Partial<Pick<ClusterRole, "rules" | "aggregationRule"> & Pick<RoleBinding, "subjects" | "roleRef">>;
