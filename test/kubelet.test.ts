@@ -21,6 +21,7 @@ import { startKubelet } from "../src/kubelet/kubelet.ts";
 import { stopPods } from "../src/kubelet/stop-pods.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
+import { eventually } from "./harness.ts";
 
 for (const command of ["containerd", "runc", "ctr"]) assert.ok(findCommand(command), `these tests need ${command}`);
 assert.equal(process.getuid?.(), 0, "these tests need root");
@@ -119,6 +120,10 @@ async function log(pod: Pod, container = "main", options = {}): Promise<string> 
   return Buffer.concat(parts).toString("utf8");
 }
 
+/** Waits until a running pod has printed just this. */
+const untilLog = (pod: Pod, text: string, container?: string) =>
+  eventually(`log of ${pod.metadata.name}: ${text}`, async () => (await log(pod, container)) === text);
+
 /** Runs a pod to its end and returns what it printed. */
 async function outputOf(name: string, spec: Partial<PodSpec>, metadata: object = {}): Promise<string> {
   await create(name, { restartPolicy: "Never", ...spec }, metadata);
@@ -184,7 +189,7 @@ describe("kubelet", () => {
     const pod = await until("simple", isReady);
     assert.match(pod.status!.podIP!, /^10\.198\.7\./);
     assert.equal(pod.status!.phase, "Running");
-    assert.equal(await log(pod), "hello\n");
+    await untilLog(pod, "hello\n");
     const podDir = join(dir, "kubelet/pods", pod.metadata.uid);
     assert.ok(existsSync(podDir));
     await remove("simple");
@@ -297,7 +302,7 @@ describe("kubelet", () => {
     const metadata = { name: "late", namespace: "default" };
     await client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata, data: { V: "here" } });
     const pod = await until("waits", isReady);
-    assert.equal(await log(pod), "here\n");
+    await untilLog(pod, "here\n");
     await remove("waits");
   });
 
@@ -560,7 +565,7 @@ describe("kubelet", () => {
       "debugged",
       (p) => p?.status?.ephemeralContainerStatuses?.[0]?.state?.terminated !== undefined,
     );
-    assert.equal(await log(pod, "debug"), "probe\n");
+    await untilLog(pod, "probe\n", "debug");
     await remove("debugged");
   });
 
