@@ -22,7 +22,7 @@ function eventOf(revision: number): StoreEvent {
   return { type: "MODIFIED", revision, entry: entryOf(key, { apiVersion: "v1", kind: "Pod", metadata }, revision, 1) };
 }
 
-function watcher() {
+function watcher(drained = () => Promise.resolve()) {
   let watching!: Parameters<Api["watch"]>[3];
   const { body } = watchResponse({
     api: { watch: (_context, _kind, _parameters, sink) => ((watching = sink), { close() {} }) } as Partial<Api> as Api,
@@ -36,21 +36,22 @@ function watcher() {
     onClosing: () => () => {},
   });
   const lines: string[] = [];
+  const state = { isTaken: true, isEnded: false, isCutOff: false };
   const seen = () => lines.flatMap((text) => text.trim().split("\n")).map((line) => JSON.parse(line));
   const sink: BodySink = {
-    write: (chunk) => lines.push(Buffer.from(chunk).toString()) > 0,
-    drained: () => Promise.resolve(),
+    write: (chunk) => lines.push(Buffer.from(chunk).toString()) > 0 && state.isTaken,
+    drained,
     bufferedBytes: 0,
-    end: () => {},
-    abort: () => {},
+    end: () => void (state.isEnded = true),
+    abort: () => void (state.isCutOff = true),
     signal: new AbortController().signal,
   };
   void (body as (sink: BodySink) => void)(sink);
-  return { watching, seen };
+  return { watching, seen, state };
 }
 
 test("a change reaches a crowd in several turns, and everybody in order", async () => {
-  const watchers = Array.from({ length: 1000 }, watcher);
+  const watchers = Array.from({ length: 1000 }, () => watcher());
   const told = () => watchers.filter(({ seen }) => seen().length > 0).length;
   const tell = (revision: number) => {
     for (const { watching } of watchers) watching.onEvents([eventOf(revision)]);
@@ -62,7 +63,6 @@ test("a change reaches a crowd in several turns, and everybody in order", async 
   await setImmediate();
   tell(7);
   watchers[999]!.watching.onEnd();
-  assert.equal(watchers[999]!.seen().length, 3, "whoever ends gets everything before");
   for (let turn = 0; turn < 20; turn++) await setImmediate();
   for (const { seen } of watchers) {
     assert.deepEqual(
@@ -70,4 +70,25 @@ test("a change reaches a crowd in several turns, and everybody in order", async 
       ["5", "6", "7"],
     );
   }
+  assert.ok(watchers[999]!.state.isEnded, "whoever ends gets everything before");
+});
+
+test("who cannot keep up gets the rest when it can, and is cut off when it is too far behind", async () => {
+  const client = Promise.withResolvers<void>();
+  const { watching, seen, state } = watcher(() => client.promise);
+  state.isTaken = false;
+  watching.onEvents([eventOf(1)]);
+  watching.onEvents(Array.from({ length: 9000 }, (_, i) => eventOf(2 + i)));
+  await setImmediate();
+  assert.equal(seen().length, 1);
+  state.isTaken = true;
+  client.resolve();
+  for (let turn = 0; turn < 200 && seen().length < 9001; turn++) await setImmediate();
+  assert.deepEqual(
+    seen().map(({ object }) => Number(object.metadata.resourceVersion)),
+    Array.from({ length: 9001 }, (_, i) => i + 1),
+  );
+  assert.ok(!state.isCutOff);
+  watching.onEvents(Array.from({ length: 10_001 }, (_, i) => eventOf(9002 + i)));
+  assert.ok(state.isCutOff);
 });

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { upgraded, type BodySink, type EdgeRequest, type Upgrade } from "../http/exchange.ts";
 import { acceptWebSocket, receive } from "./websocket.ts";
 
+/** With more than this on its way, a client is behind. */
+const maxBuffered = 1024 * 1024;
+
 /** Sends the lines of a streamed response as messages; the socket closes when the response ends. */
 export async function serveLines(
   request: EdgeRequest,
@@ -19,9 +22,13 @@ export async function serveLines(
       rest = Buffer.from(bytes.subarray(end));
       for (const line of bytes.toString("utf8", 0, end).split("\n")) if (line) socket.send(line);
       done?.();
-      return socket.bufferedAmount < 1024 * 1024;
+      return socket.bufferedAmount < maxBuffered;
     },
-    drained: async () => void (await once(upgrade.socket, "drain").catch(() => {})),
+    async drained() {
+      if (socket.bufferedAmount >= maxBuffered) {
+        await once(upgrade.socket, "drain", { signal: request.signal }).catch(() => {});
+      }
+    },
     get bufferedBytes() {
       return socket.bufferedAmount;
     },
