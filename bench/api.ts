@@ -186,6 +186,7 @@ const each = (of: Result, cpu: number): string => ms(cpu / of.latenciesMs.length
 const cpuColumns = ({ own, floor, ownCpuMs, floorCpuMs }: Measured) => ({
   "CPU each": each(own, ownCpuMs),
   "floor's CPU each": each(floor, floorCpuMs),
+  "load's CPU each": each(own, own.cpuMs),
 });
 const ratio = (own: number, floor: number): string => `${((own / floor) * 100).toFixed(0)} %`;
 

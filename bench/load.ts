@@ -1,6 +1,6 @@
 // The load of bench/api.ts in a process of its own: runs one job after the other against an HTTPS server over HTTP/2 and
 // says how long the requests took.
-import { connectLoad, type LoadConnection, type Listener, type LoadRequest, type Target } from "./http2.ts";
+import { connectLoad, PreparedRequest, type LoadConnection, type Listener, type Target } from "./http2.ts";
 
 /** `{i}` in paths and bodies is the number of the request. */
 export type Job =
@@ -26,12 +26,26 @@ export type Job =
       readonly change: { readonly path: string; readonly contentType: string; readonly body: string };
     };
 
+type RequestsJob = Extract<Job, { type: "requests" }>;
+
 export interface Result {
   /** Of each request or round, in milliseconds. */
   readonly latenciesMs: readonly number[];
   readonly elapsedMs: number;
+  /** What the load itself took of a processor, in all threads. */
+  readonly cpuMs: number;
   /** Of all response bodies. */
   readonly bytes: number;
+}
+
+/** Call it when something starts, and what it returns at the end. */
+function startTiming(): () => Pick<Result, "elapsedMs" | "cpuMs"> {
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { elapsedMs: performance.now() - started, cpuMs: (user + system) / 1000 };
+  };
 }
 
 /** Runs a task over new connections; rejects as soon as anything fails. */
@@ -50,30 +64,63 @@ async function withConnections<T>(
   }
 }
 
-const exchange = (to: LoadConnection, request: LoadRequest, listener: Listener = {}): Promise<void> =>
-  new Promise((resolve) => to.send(request, { ...listener, onEnd: resolve }));
+/** Sends its next request as soon as it has the answer to the last one, until the job has no more. */
+class Writer implements Listener {
+  readonly #run: Run;
+  readonly #to: LoadConnection;
+  #number = 0;
+  #started = 0;
 
-const numbered = (text: string, number: number): string => text.replaceAll("{i}", String(number));
+  constructor(run: Run, to: LoadConnection) {
+    this.#run = run;
+    this.#to = to;
+  }
 
-function requests(target: Target, job: Extract<Job, { type: "requests" }>): Promise<Result> {
-  const latenciesMs: number[] = [];
-  let bytes = 0;
-  let next = 0;
-  const listener = { onData: (length: number) => void (bytes += length) };
-  const write = async (to: LoadConnection) => {
-    for (let i = next++; i < job.count; i = next++) {
-      const number = (job.first ?? 0) + (job.modulo ? i % job.modulo : i);
-      const { method, contentType } = job;
-      const body = job.body === undefined ? undefined : numbered(job.body, number);
-      const started = performance.now();
-      await exchange(to, { method, contentType, path: numbered(job.path, number), body }, listener);
-      latenciesMs.push(performance.now() - started);
-    }
-  };
+  next(): void {
+    const { job, request } = this.#run;
+    const i = (this.#number = this.#run.next++);
+    if (i >= job.count) return;
+    this.#started = performance.now();
+    this.#to.send(request, (job.first ?? 0) + (job.modulo ? i % job.modulo : i), this);
+  }
+
+  onData(bytes: number): void {
+    this.#run.bytes += bytes;
+  }
+
+  onEnd(): void {
+    this.#run.latenciesMs[this.#number] = performance.now() - this.#started;
+    if (++this.#run.done === this.#run.job.count) this.#run.finish();
+    else this.next();
+  }
+}
+
+/** A job of requests on its way. */
+class Run {
+  readonly job: RequestsJob;
+  readonly request: PreparedRequest;
+  readonly latenciesMs: Float64Array;
+  readonly finish: () => void;
+  next = 0;
+  done = 0;
+  bytes = 0;
+
+  constructor(job: RequestsJob, finish: () => void) {
+    this.job = job;
+    this.request = new PreparedRequest(job);
+    this.latenciesMs = new Float64Array(job.count);
+    this.finish = finish;
+  }
+}
+
+function requests(target: Target, job: RequestsJob): Promise<Result> {
   return withConnections(target, job.connections, async (connections) => {
-    const started = performance.now();
-    await Promise.all(Array.from({ length: job.writers }, (_, i) => write(connections[i % connections.length]!)));
-    return { latenciesMs, elapsedMs: performance.now() - started, bytes };
+    const finished = Promise.withResolvers<void>();
+    const run = new Run(job, finished.resolve);
+    const timing = startTiming();
+    for (let i = 0; i < job.writers; i++) new Writer(run, connections[i % connections.length]!).next();
+    await finished.promise;
+    return { ...timing(), latenciesMs: [...run.latenciesMs], bytes: run.bytes };
   });
 }
 
@@ -82,13 +129,15 @@ function watch(target: Target, job: Extract<Job, { type: "watch" }>): Promise<Re
   let bytes = 0;
   let events = 0;
   let onAll = () => {};
+  const watching = new PreparedRequest({ method: "GET", path: job.path });
+  const change = new PreparedRequest({ method: "PATCH", ...job.change });
   const onData = (length: number, last: number) => {
     bytes += length;
     // Every event ends with a newline, and none has another one.
     if (last === 10 && ++events === job.watchers) onAll();
   };
   const open = (to: LoadConnection) =>
-    new Promise<void>((resolve) => to.send({ method: "GET", path: job.path }, { onData, onHeaders: resolve }));
+    new Promise<void>((resolve) => to.send(watching, 0, { onData, onHeaders: resolve }));
   return withConnections(target, job.connections + 1, async ([writer, ...connections]) => {
     // One after the other on each connection: flow control refuses a thousand at once.
     const openSome = async (to: LoadConnection) => {
@@ -96,16 +145,16 @@ function watch(target: Target, job: Extract<Job, { type: "watch" }>): Promise<Re
     };
     await Promise.all(connections.map(openSome));
     const latenciesMs: number[] = [];
-    const begun = performance.now();
+    const timing = startTiming();
     for (let round = 0; round < job.rounds; round++) {
       events = 0;
       const all = new Promise<void>((resolve) => (onAll = resolve));
-      const { path, contentType, body } = job.change;
       const started = performance.now();
-      await Promise.all([all, exchange(writer!, { method: "PATCH", path, contentType, body: numbered(body, round) })]);
+      const answered = new Promise<void>((onEnd) => writer!.send(change, round, { onEnd }));
+      await Promise.all([all, answered]);
       latenciesMs.push(performance.now() - started);
     }
-    return { latenciesMs, elapsedMs: performance.now() - begun, bytes };
+    return { ...timing(), latenciesMs, bytes };
   });
 }
 
