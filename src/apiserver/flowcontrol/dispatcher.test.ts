@@ -60,8 +60,8 @@ const call = (flow: string, more: Partial<FlowCall> = {}): FlowCall => ({
   width: 1,
   tally,
   details: undefined,
-  isGone: () => false,
-  startBy: 15_000,
+  client: { isGone: false },
+  deadline: 60_000,
   ...more,
 });
 
@@ -119,7 +119,7 @@ test("who waits too long is told to come back", async () => {
 test("a free seat goes to the next; whoever left meanwhile is passed over", async () => {
   const { dispatcher, turn, idle } = start(1);
   const first = dispatcher.admit(call("jane")) as Ticket;
-  const left = dispatcher.admit(call("jane", { isGone: () => true })) as Promise<Ticket>;
+  const left = dispatcher.admit(call("jane", { client: { isGone: true } })) as Promise<Ticket>;
   const third = dispatcher.admit(call("jane")) as Promise<Ticket>;
   left.catch(() => {});
   await turn();

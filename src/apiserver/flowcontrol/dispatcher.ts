@@ -55,15 +55,45 @@ export interface FlowCall {
   readonly width: number;
   readonly tally: Tally;
   readonly details: unknown;
-  /** Whether nobody waits for the answer any more. */
-  readonly isGone: () => boolean;
+  /** Gone when nobody waits for the answer any more. */
+  readonly client: { readonly isGone: boolean };
   /** The request must have started by then, in milliseconds of the loop's clock. */
-  readonly startBy: number;
+  readonly deadline: number;
 }
 
 /** The right to run; whoever has it gives it back, once. */
 export interface Ticket {
   release(): void;
+}
+
+class Running implements Ticket {
+  readonly call: FlowCall;
+  readonly level: RunningLevel;
+  readonly request: FlowRequest;
+  /** The turn of the loop in which it started. */
+  readonly turn: number;
+  /** Its place among those that run; -1 when it is done. */
+  at: number;
+  readonly #end: (running: Running) => void;
+
+  constructor(
+    call: FlowCall,
+    level: RunningLevel,
+    request: FlowRequest,
+    place: { readonly turn: number; readonly at: number },
+    end: (running: Running) => void,
+  ) {
+    this.call = call;
+    this.level = level;
+    this.request = request;
+    this.turn = place.turn;
+    this.at = place.at;
+    this.#end = end;
+  }
+
+  release(): void {
+    if (this.at >= 0) this.#end(this);
+  }
 }
 
 interface Waiting {
@@ -88,6 +118,8 @@ const adjustSoonMs = 1000;
 /** What remains of a peak after each adjustment period. */
 const memory = 0.977;
 const sweepMs = 1000;
+/** A request waits at most so long. */
+const waitMs = 15_000;
 /** So many are told at once in each second that they are refused. Others are told late: who asks again at once must not live on refusals. */
 const promptRefusals = 100;
 const lateMs = 1000;
@@ -102,7 +134,7 @@ export class Dispatcher {
   readonly #total: number;
   readonly #levels = new Map<string, RunningLevel>();
   readonly #waiting = new Map<FlowRequest, Waiting>();
-  readonly #executing = new Map<FlowRequest, FlowCall>();
+  readonly #running: Running[] = [];
   #turn = 0;
   #turnStartedAt = Number.NEGATIVE_INFINITY;
   #turnOpen = false;
@@ -129,7 +161,7 @@ export class Dispatcher {
 
   /** Requests that run or wait, with what they brought along. */
   *requests(): Iterable<{ readonly request: FlowRequest; readonly call: FlowCall }> {
-    for (const [request, call] of this.#executing) yield { request, call };
+    for (const { request, call } of this.#running) yield { request, call };
     for (const [request, { call }] of this.#waiting) yield { request, call };
   }
 
@@ -152,21 +184,25 @@ export class Dispatcher {
 
   /** Returns at once when nothing stands against it. Throws, or rejects, with TooManyRequests. */
   admit(call: FlowCall): Ticket | Promise<Ticket> {
-    const { loop, level } = { loop: this.#loop, level: this.#levels.get(call.level)! };
-    const now = loop.now();
+    const level = this.#levels.get(call.level)!;
+    const now = this.#loop.now();
     if (now - this.#adjustedAt >= adjustMs) this.#adjust(now);
     this.#openTurn(now);
     if (call.flow !== this.#lastFlow) {
       if (this.#lastFlow) this.#sharedUntil = now + sharedForMs;
       this.#lastFlow = call.flow;
     }
-    const { set, settings } = level;
-    const free = settings.isExempt || (!this.#pumping && now - this.#turnStartedAt < turnMs && set.isFree(call.width));
+    const { set, settings, demand } = level;
     if (set.waiting === 0) level.next = Math.max(level.next, this.#virtual);
+    const isQuick = !this.#pumping && now - this.#turnStartedAt < turnMs;
+    if (settings.isExempt || (isQuick && set.isFree(call.width))) {
+      const ticket = this.#start(level, set.start(call.flow, call.width, now), call, now);
+      demand.high = Math.max(demand.high, set.seatsInUse);
+      return ticket;
+    }
     const request = set.enqueue(call.flow, call.width, now);
     if (typeof request === "string") return this.#refuse(refused(call, request), now);
-    level.demand.high = Math.max(level.demand.high, set.seatsInUse + set.seatsWaiting);
-    if (free) return this.#start(level, set.dispatch(now)!, call, now);
+    demand.high = Math.max(demand.high, set.seatsInUse + set.seatsWaiting);
     call.tally.waiting++;
     const waiting = new Promise<Ticket>((start, refuse) => {
       this.#waiting.set(request, { call, level, start, refuse });
@@ -199,27 +235,31 @@ export class Dispatcher {
 
   #start(level: RunningLevel, request: FlowRequest, call: FlowCall, now: number): Ticket {
     const { tally } = call;
-    this.#executing.set(request, call);
     tally.executing++;
     tally.dispatched++;
     countWait(tally.served, (now - request.arrivedAt) / 1000);
-    const turn = this.#turn;
-    let released = false;
-    return {
-      release: () => {
-        if (released) return;
-        released = true;
-        const end = this.#loop.now();
-        if (request.threadMs === 0)
-          request.threadMs = turn === this.#turn ? Math.min(end - now, turnMs) : usualThreadMs;
-        tally.executing--;
-        this.#executing.delete(request);
-        level.set.finish(request, end);
-        if (level.set.waiting > 0) this.#wake();
-        else if (level.isQuiescing && level.set.executing === 0) this.#levels.delete(level.settings.name);
-      },
-    };
+    const running = new Running(call, level, request, { turn: this.#turn, at: this.#running.length }, this.#end);
+    this.#running.push(running);
+    return running;
   }
+
+  readonly #end = (running: Running): void => {
+    const { request, level, call, turn } = running;
+    const now = this.#loop.now();
+    if (request.threadMs === 0) {
+      request.threadMs = turn === this.#turn ? Math.min(now - request.startedAt!, turnMs) : usualThreadMs;
+    }
+    call.tally.executing--;
+    const last = this.#running.pop()!;
+    if (last !== running) {
+      this.#running[running.at] = last;
+      last.at = running.at;
+    }
+    running.at = -1;
+    level.set.finish(request, now);
+    if (level.set.waiting > 0) this.#wake();
+    else if (level.isQuiescing && level.set.executing === 0) this.#levels.delete(level.settings.name);
+  };
 
   /** Serves those who wait in the next turns, as long as some could run. */
   #wake(): void {
@@ -249,7 +289,7 @@ export class Dispatcher {
     waiting.call.tally.waiting--;
     this.#virtual = Math.max(this.#virtual, level.next);
     const ticket = this.#start(level, request, waiting.call, now);
-    if (waiting.call.isGone()) {
+    if (waiting.call.client.isGone) {
       countRefused(waiting.call.tally, "cancelled");
       ticket.release();
       waiting.refuse(tooManyRequests("the client is gone", 1));
@@ -287,7 +327,7 @@ export class Dispatcher {
 
   #sweep(now: number): void {
     for (const [request, { call, level, refuse }] of this.#waiting) {
-      if (call.startBy > now || !level.set.remove(request)) continue;
+      if (Math.min(call.deadline, request.arrivedAt + waitMs) > now || !level.set.remove(request)) continue;
       this.#waiting.delete(request);
       call.tally.waiting--;
       countWait(call.tally.given, (now - request.arrivedAt) / 1000);

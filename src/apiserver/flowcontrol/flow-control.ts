@@ -52,9 +52,6 @@ export const isLongRunning = (info: RequestInfo): boolean =>
     ? info.verb === "watch" || info.verb === "proxy" || longRunningSubresources.has(info.subresource)
     : info.path.startsWith("/debug/pprof/");
 
-/** A request waits at most this part of its time limit. */
-const waitMs = 15_000;
-
 interface Row {
   readonly schema: FlowSchema;
   readonly place: FlowPlace;
@@ -123,8 +120,8 @@ export function createFlowControl({ store, clock, loop, seats }: FlowControlOpti
         width: level.spec?.type === "Exempt" ? 1 : widthOf(store, info, request, seats),
         tally,
         details,
-        isGone: () => request.isGone,
-        startBy: Math.min(deadline, loop.now() + waitMs),
+        client: request,
+        deadline,
       });
     },
     dump: (name, withDetails) => dump(dispatcher, [...tallies.values()], name, withDetails),

@@ -25,10 +25,10 @@ export interface FlowRequest {
   readonly arrivedAt: number;
   readonly queue: Queue;
   /** Times are milliseconds of a monotonic clock; undefined while it waits. */
-  startedAt?: number;
+  startedAt: number | undefined;
   /** Milliseconds of the main thread that it has used, as far as they were measured. */
   threadMs: number;
-  isDone?: boolean;
+  isDone: boolean;
 }
 
 export interface Queue {
@@ -39,6 +39,8 @@ export interface Queue {
   seatsWaiting: number;
   executing: number;
   seatsInUse: number;
+  /** Number of the last service of the set that was its. */
+  served: number;
 }
 
 export type Refusal = "queue-full" | "concurrency-limit";
@@ -49,6 +51,8 @@ const expectedMs = 0.5;
 const mostDebtMs = 30;
 /** Nobody pays later for a cheap request, which may only have been measured at a bad moment. */
 const forgivenMs = 5;
+/** So many queues are kept for requests to come: making them anew costs more than a request that runs at once. */
+const keptQueues = 64;
 
 /** The queues that a flow may wait in, always the same ones, all different. */
 export function dealHand(flow: string, { queues, handSize }: Queuing): readonly number[] {
@@ -69,10 +73,13 @@ export function dealHand(flow: string, { queues, handSize }: Queuing): readonly 
 
 export class QueueSet {
   #limits: QueueSetLimits;
-  /** Those with requests, and those that have had more than their share; the order is that of the last service. */
+  /** Those with requests, those that have had more than their share, and some that had requests before. */
   readonly #queues = new Map<number, Queue>();
   readonly #hands = new Map<string, readonly number[]>();
   #virtual = 0;
+  /** Where virtual time will be when all queues have caught up. */
+  #furthest = 0;
+  #services = 0;
   waiting = 0;
   seatsWaiting = 0;
   executing = 0;
@@ -100,21 +107,32 @@ export class QueueSet {
 
   /** Puts a request into a queue of its flow; a string when there is no room for it. */
   enqueue(flow: string, width: number, now: number): FlowRequest | Refusal {
-    const queue = this.#limits.queuing ? this.#shortest(this.#hand(flow, this.#limits.queuing)) : this.#queue(0);
+    const queue = this.#queueOf(flow);
     const refusal = this.#refusal(queue, width);
     if (refusal) return refusal;
-    const request: FlowRequest = { flow, width, arrivedAt: now, queue, threadMs: 0 };
+    const request = this.#arrive(queue, flow, width, now);
+    queue.waiting.push(request);
+    queue.seatsWaiting += width;
+    this.waiting++;
+    this.seatsWaiting += width;
+    return request;
+  }
+
+  /** A request that runs at once, as it may while the level is exempt or `isFree`. */
+  start(flow: string, width: number, now: number): FlowRequest {
+    const request = this.#arrive(this.#queueOf(flow), flow, width, now);
+    this.#serve(request, now);
+    return request;
+  }
+
+  #arrive(queue: Queue, flow: string, width: number, now: number): FlowRequest {
     this.#queues.set(queue.index, queue);
     // Time in which it asked for nothing is not saved up.
     if (queue.waiting.length === 0) {
       const debt = Math.min(queue.next - this.#virtual - forgivenMs, mostDebtMs);
       queue.next = this.#virtual + Math.max(0, debt);
     }
-    queue.waiting.push(request);
-    queue.seatsWaiting += width;
-    this.waiting++;
-    this.seatsWaiting += width;
-    return request;
+    return { flow, width, arrivedAt: now, queue, startedAt: undefined, threadMs: 0, isDone: false };
   }
 
   #refusal(queue: Queue, width: number): Refusal | undefined {
@@ -132,17 +150,25 @@ export class QueueSet {
     if (!queue || !request || !this.#fits(request.width)) return undefined;
     queue.waiting.shift();
     this.#leave(queue, request);
-    this.#virtual = Math.max(this.#virtual, queue.next);
-    queue.next += expectedMs;
-    queue.executing++;
-    queue.seatsInUse += request.width;
-    this.executing++;
-    this.seatsInUse += request.width;
-    request.startedAt = now;
-    // To the end of the map: among equals the one served longest ago is next.
-    this.#queues.delete(queue.index);
-    this.#queues.set(queue.index, queue);
+    this.#serve(request, now);
     return request;
+  }
+
+  #serve(request: FlowRequest, now: number): void {
+    const { queue, width } = request;
+    this.#virtual = Math.max(this.#virtual, queue.next);
+    this.#bill(queue, expectedMs);
+    queue.executing++;
+    queue.seatsInUse += width;
+    queue.served = ++this.#services;
+    this.executing++;
+    this.seatsInUse += width;
+    request.startedAt = now;
+  }
+
+  #bill(queue: Queue, ms: number): void {
+    queue.next += ms;
+    if (queue.next > this.#furthest) this.#furthest = queue.next;
   }
 
   /** Whether a request that comes now could start at once. */
@@ -161,13 +187,13 @@ export class QueueSet {
     if (at < 0) return false;
     request.queue.waiting.splice(at, 1);
     this.#leave(request.queue, request);
-    this.#tidy(request.queue);
+    this.#rest();
     return true;
   }
 
   /** What a request has really used of the main thread, measured when it may be done already. */
   charge(request: FlowRequest, threadMs: number): void {
-    if (request.isDone) request.queue.next += threadMs - request.threadMs;
+    if (request.isDone) this.#bill(request.queue, threadMs - request.threadMs);
     request.threadMs = threadMs;
   }
 
@@ -176,13 +202,13 @@ export class QueueSet {
     const { queue, width } = request;
     const seatMs = (width * (now - request.startedAt!)) / this.#limits.seats;
     // The scarcer of the two: the one thread, or the seats.
-    queue.next += Math.max(request.threadMs, seatMs) - expectedMs;
+    this.#bill(queue, Math.max(request.threadMs, seatMs) - expectedMs);
     request.isDone = true;
     queue.executing--;
     queue.seatsInUse -= width;
     this.executing--;
     this.seatsInUse -= width;
-    this.#tidy(queue);
+    this.#rest();
   }
 
   #fits(width: number): boolean {
@@ -195,31 +221,43 @@ export class QueueSet {
     this.seatsWaiting -= width;
   }
 
-  /** Idle queues are forgotten once the others have caught up with them. */
-  #tidy(queue: Queue): void {
-    if (this.waiting === 0 && this.executing === 0) this.#queues.clear();
-    else if (isIdle(queue) && queue.next <= this.#virtual + forgivenMs) this.#queues.delete(queue.index);
+  /** When nobody asks for anything any more, nobody owes anything either. */
+  #rest(): void {
+    if (this.waiting > 0 || this.executing > 0) return;
+    this.#virtual = this.#furthest;
+    if (this.#queues.size > keptQueues) this.#queues.clear();
   }
 
+  /** The queue that is served next, of equal ones that served longest ago. Idle ones that owe nothing are forgotten. */
   #nextQueue(): Queue | undefined {
     let best: Queue | undefined;
     for (const queue of this.#queues.values()) {
       if (queue.waiting.length > 0) {
-        if (!best || queue.next < best.next) best = queue;
-      } else if (isIdle(queue)) this.#tidy(queue);
+        if (!best || queue.next < best.next || (queue.next === best.next && queue.served < best.served)) best = queue;
+      } else if (queue.executing === 0 && queue.next <= this.#virtual + forgivenMs) this.#queues.delete(queue.index);
     }
     return best;
   }
 
   #queue(index: number): Queue {
-    const fresh = () => ({ index, next: 0, waiting: [], seatsWaiting: 0, executing: 0, seatsInUse: 0 });
-    return this.#queues.get(index) ?? fresh();
+    return (
+      this.#queues.get(index) ?? {
+        index,
+        next: 0,
+        waiting: [],
+        seatsWaiting: 0,
+        executing: 0,
+        seatsInUse: 0,
+        served: 0,
+      }
+    );
   }
 
-  #shortest(hand: readonly number[]): Queue {
+  #queueOf(flow: string): Queue {
+    const { queuing } = this.#limits;
+    if (!queuing) return this.#queue(0);
     let best: Queue | undefined;
-    const load = (queue: Queue) => queue.seatsWaiting + queue.seatsInUse;
-    for (const index of hand) {
+    for (const index of this.#hand(flow, queuing)) {
       const queue = this.#queue(index);
       if (!best || load(queue) < load(best)) best = queue;
       if (load(best) === 0) break;
@@ -237,4 +275,4 @@ export class QueueSet {
   }
 }
 
-const isIdle = ({ waiting, executing }: Queue): boolean => waiting.length === 0 && executing === 0;
+const load = ({ seatsWaiting, seatsInUse }: Queue): number => seatsWaiting + seatsInUse;

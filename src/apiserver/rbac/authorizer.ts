@@ -28,19 +28,20 @@ export function createRbacAuthorizer(store: Store): RbacAuthorizer {
   const policyRulesFor = (user: UserInfo, namespace: string) =>
     user.groups.includes(superusers)
       ? everything
-      : scopes(namespace).flatMap((scope) => [...rules().listsOf(user, scope)].flat().map(({ rule }) => rule));
+      : scopes(namespace).flatMap((scope) =>
+          rules()
+            .listsOf(user, scope)
+            .flat()
+            .map(({ rule }) => rule),
+        );
   return {
     rulesOfRole: (ref, namespace) => rulesOfRole(store, ref, namespace),
     policyRulesFor,
     authorize(attributes: Attributes): Decision {
       const { user, namespace } = attributes;
       if (user.groups.includes(superusers)) return allowed;
-      for (const scope of scopes(namespace)) {
-        for (const list of rules().listsOf(user, scope)) {
-          for (const { rule, decision } of list) if (ruleAllows(rule, attributes)) return decision;
-        }
-      }
-      return noOpinion;
+      const index = rules();
+      return index.decide(attributes, "") ?? (namespace ? index.decide(attributes, namespace) : undefined) ?? noOpinion;
     },
     rulesFor(user, namespace) {
       const all = policyRulesFor(user, namespace);
@@ -63,6 +64,7 @@ export function createRbacAuthorizer(store: Store): RbacAuthorizer {
 
 const allowed: Decision = { allowed: true, reason: "" };
 const noOpinion: Decision = { allowed: false, reason: "" };
+const none: readonly never[] = [];
 
 function rulesOfRole(store: Store, { kind, name }: Pick<RoleRef, "kind" | "name">, namespace: string) {
   const inCluster = kind === "ClusterRole";
@@ -96,6 +98,8 @@ class RuleIndex {
   readonly #scopes = new Map<string, Map<string, Map<string, Grant>>>();
   /** Of the subjects that have asked since the last change of anything. */
   readonly #lists = new Map<Map<string, Grant>, readonly GrantedRule[]>();
+  /** The same by user and scope: most users are one object for all requests of a connection. */
+  #users = new WeakMap<UserInfo, Map<string, readonly (readonly GrantedRule[])[]>>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -110,18 +114,31 @@ class RuleIndex {
   /** To be called after any change of roles or bindings. */
   changed(): void {
     this.#lists.clear();
+    this.#users = new WeakMap();
+  }
+
+  /** What the first rule of the scope that allows it says; undefined when none does. */
+  decide(attributes: Attributes, scope: string): Decision | undefined {
+    // Loops, no callbacks: every request comes here.
+    for (const list of this.listsOf(attributes.user, scope)) {
+      for (const { rule, decision } of list) if (ruleAllows(rule, attributes)) return decision;
+    }
+    return undefined;
   }
 
   /** The rules of the user and of each group. */
-  *listsOf(user: UserInfo, scope: string): Generator<readonly GrantedRule[]> {
+  listsOf(user: UserInfo, scope: string): readonly (readonly GrantedRule[])[] {
     const subjects = this.#scopes.get(scope);
-    if (!subjects) return;
-    const own = subjects.get(`User/${user.name}`);
-    if (own) yield this.#listOf(own, scope);
-    for (const name of user.groups) {
-      const grants = subjects.get(`Group/${name}`);
-      if (grants) yield this.#listOf(grants, scope);
+    if (!subjects) return none;
+    let scopes = this.#users.get(user);
+    if (!scopes) this.#users.set(user, (scopes = new Map()));
+    let lists = scopes.get(scope);
+    if (!lists) {
+      const ids = [`User/${user.name}`, ...user.groups.map((name) => `Group/${name}`)];
+      const grants = ids.flatMap((id) => subjects.get(id) ?? []);
+      scopes.set(scope, (lists = grants.map((one) => this.#listOf(one, scope))));
     }
+    return lists;
   }
 
   /** Each rule once, however many roles say the same. */
