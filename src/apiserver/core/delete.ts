@@ -224,16 +224,20 @@ export async function removeCollection(
   authorize(core.authorizer, context, kind, "deletecollection", parameters, "", selection);
   checkParameters(options);
   const { entries } = listSelected(core, kind, parameters, selection);
-  const results = await Promise.all(
-    entries.map((entry) =>
-      removeAuthorized(core, context, kind, entry.key, options).then(
-        (done) => done.entry,
-        (error: { reason?: string }) => {
-          if (error.reason === "NotFound") return entry;
-          throw error;
-        },
-      ),
-    ),
-  );
-  return results;
+  const removeOne = (entry: Entry) =>
+    removeAuthorized(core, context, kind, entry.key, options).then(
+      (done) => done.entry,
+      (error: { reason?: string }) => {
+        if (error.reason === "NotFound") return entry;
+        throw error;
+      },
+    );
+  const removed: Entry[] = [];
+  // So many at a time fill a commit; more would keep others from their turn.
+  for (let at = 0; at < entries.length; at += deletionsAtOnce) {
+    removed.push(...(await Promise.all(entries.slice(at, at + deletionsAtOnce).map(removeOne))));
+  }
+  return removed;
 }
+
+const deletionsAtOnce = 32;

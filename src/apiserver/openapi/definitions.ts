@@ -2,6 +2,7 @@
 // the names.
 import { apiVersionOf } from "../../kinds/kind.ts";
 import { schemaOf, type FieldFacts } from "../../kinds/schema.ts";
+import { inTurns } from "../../machinery/turn.ts";
 import { fieldDescription, type Descriptions } from "./descriptions.ts";
 
 export type Schema = Record<string, unknown>;
@@ -143,15 +144,14 @@ export function typesFrom(roots: Iterable<string>): string[] {
 }
 
 /** The definitions of some types and of everything that they refer to, by name. */
-export function closureOf(
+export async function closureOf(
   roots: Iterable<string>,
   flavor: Flavor,
   descriptions?: Descriptions,
-): Record<string, Schema> {
-  const found: [string, Schema][] = [];
-  for (const typeName of typesFrom(roots)) {
+): Promise<Record<string, Schema>> {
+  const found = await inTurns(typesFrom(roots), (typeName): [string, Schema][] => {
     const schema = definitionOf(typeName, flavor, descriptions);
-    if (schema) found.push([scalarDefinitions[typeName]?.name ?? definitionName(typeName), schema]);
-  }
-  return Object.fromEntries(found.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return schema ? [[scalarDefinitions[typeName]?.name ?? definitionName(typeName), schema]] : [];
+  });
+  return Object.fromEntries(found.flat().toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

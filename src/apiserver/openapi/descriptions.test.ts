@@ -62,7 +62,8 @@ test("types are described from files; the rest keeps words made of its name", as
   );
   rmSync(directory, { recursive: true });
   assert.deepEqual([...descriptions.keys()], ["core.v1.ConfigMap"]);
-  const schema = closureOf(["core.v1.ConfigMap"], v2, descriptions)["io.k8s.api.core.v1.ConfigMap"] as any;
+  const definitions = await closureOf(["core.v1.ConfigMap"], v2, descriptions);
+  const schema = definitions["io.k8s.api.core.v1.ConfigMap"] as any;
   assert.equal(schema.description, "Settings.");
   assert.equal(schema.properties.data.description, "Pairs.");
   assert.equal(schema.properties.binaryData.description, "Binary data.");

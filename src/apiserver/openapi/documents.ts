@@ -1,9 +1,9 @@
 // /openapi/v2 and /openapi/v3: documents made when first asked for, kept as bytes until the kinds change.
 import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
 import { notAcceptable, serviceUnavailable } from "../../machinery/errors.ts";
+import { inTurns } from "../../machinery/turn.ts";
 import type { Store } from "../../store/store.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import { jsonResponse, jsonType, type EdgeRequest, type EdgeResponse } from "../http/exchange.ts";
@@ -33,15 +33,15 @@ export function createOpenApi(
   options: OpenApiOptions,
 ): (request: EdgeRequest) => Promise<EdgeResponse | undefined> | undefined {
   let generation = -1;
-  const slots = new Map<string, { readonly key: string; readonly bytes: Promise<Buffer> }>();
+  const slots = new Map<string, { readonly key: string; readonly document: Promise<Document> }>();
   const cached: Cached = (slot, key, make) => {
     if (generation !== options.kinds.generation) slots.clear();
     generation = options.kinds.generation;
     const known = slots.get(slot);
-    if (known?.key === key) return known.bytes;
-    const bytes = make();
-    slots.set(slot, { key, bytes });
-    return bytes;
+    if (known?.key === key) return known.document;
+    const document = make().then(documentOf);
+    slots.set(slot, { key, document });
+    return document;
   };
   return (request) => {
     const path = request.path.replace(/\/$/, "");
@@ -52,22 +52,29 @@ export function createOpenApi(
   };
 }
 
-/** The newest bytes of a slot; made anew when the key differs. */
-type Cached = (slot: string, key: string, make: () => Promise<Buffer>) => Promise<Buffer>;
+interface Document {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
+const documentOf = (bytes: Buffer): Document => ({ bytes, etag: `"${digest(bytes)}"` });
+
+/** The newest document of a slot; made anew when the key differs. */
+type Cached = (slot: string, key: string, make: () => Promise<Buffer>) => Promise<Document>;
 
 async function answerV2(options: OpenApiOptions, request: EdgeRequest, cached: Cached): Promise<EdgeResponse> {
   const remotes = await remoteDocumentsV2(options.aggregation);
   const key = remotes.map(({ bytes }) => digest(bytes)).join(" ");
   const document = async () => mergeV2(await documentV2(options), remotes);
-  const json = () => cached("v2", key, async () => Buffer.from(JSON.stringify(await document())));
+  const json = () => cached("v2", key, async () => textOf(await document()));
   for (const { type } of parseAccept(request.headers.accept ?? "*/*")) {
     if (acceptsJson(type)) return tagged(request, await json(), jsonType);
     if (type !== protobufV2 && type !== protobufV2Asked) continue;
-    const bytes = await cached("v2 protobuf", key, async () => {
+    const encoded = cached("v2 protobuf", key, async () => {
       const { encodeDocument } = await import("./protobuf.ts");
       return encodeDocument(await document());
     });
-    return tagged(request, bytes, protobufV2);
+    return tagged(request, await encoded, protobufV2);
   }
   throw notAcceptable(`only the following media types are accepted: ${jsonType}, ${protobufV2}`);
 }
@@ -87,16 +94,28 @@ async function answerV3(
   if (remote) {
     const document = await remoteDocumentV3(remote);
     if (!document) throw serviceUnavailable("service unavailable");
-    return tagged(request, document, jsonType);
+    return tagged(request, documentOf(document), jsonType);
   }
-  const bytes = await cached(groupVersion, hashOf(options, members), async () =>
-    Buffer.from(JSON.stringify(await documentV3(options, members))),
-  );
-  return tagged(request, bytes, jsonType);
+  const own = cached(groupVersion, hashOf(options, members), async () => textOf(await documentV3(options, members)));
+  return tagged(request, await own, jsonType);
 }
 
-function tagged(request: EdgeRequest, body: Buffer, contentType: string): EdgeResponse {
-  const etag = `"${digest(body)}"`;
+/** JSON of a document, whose large parts are one and two levels below it. */
+async function textOf(document: object): Promise<Buffer> {
+  const member = ([name, value]: [string, unknown]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  const nested = async (value: unknown, depth: number): Promise<string> => {
+    if (typeof value !== "object" || value === null) return JSON.stringify(value);
+    if (depth === 0) return `{${(await inTurns(Object.entries(value), member)).join(",")}}`;
+    const members: string[] = [];
+    for (const [name, inner] of Object.entries(value)) {
+      members.push(`${JSON.stringify(name)}:${await nested(inner, depth - 1)}`);
+    }
+    return `{${members.join(",")}}`;
+  };
+  return Buffer.from(await nested(document, 2));
+}
+
+function tagged(request: EdgeRequest, { bytes: body, etag }: Document, contentType: string): EdgeResponse {
   const headers = {
     etag,
     vary: "Accept",
@@ -126,9 +145,21 @@ function hashOf({ version, store }: OpenApiOptions, members: readonly AnyKind[])
   const hash = createHash("sha256").update(`${version} ${source ?? ""}`);
   for (const kind of members) {
     hash.update(`${kind.schema} ${kind.plural} ${Object.keys(kind.subresources ?? {}).join()} `);
-    if (!isBuiltIn(kind)) hash.update(JSON.stringify(customDefinitions(kind, store, v3)));
+    if (!isBuiltIn(kind)) hash.update(customDigest(kind, store));
   }
   return hash.digest("hex").toUpperCase();
+}
+
+/** A custom kind is another object whenever its definition has changed. */
+const customDigests = new WeakMap<AnyKind, string>();
+
+function customDigest(kind: AnyKind, store: OpenApiOptions["store"]): string {
+  let known = customDigests.get(kind);
+  if (!known) {
+    known = digest(Buffer.from(JSON.stringify(customDefinitions(kind, store, v3))));
+    customDigests.set(kind, known);
+  }
+  return known;
 }
 
 async function indexV3(options: OpenApiOptions): Promise<object> {
@@ -155,7 +186,7 @@ async function definitionsOf(
 ): Promise<Record<string, Schema>> {
   const roots = [...kinds.flatMap((kind) => [...rootsOf(kind), ...subresourceTypes(kind)]), ...operationTypes];
   const descriptions = source === undefined ? undefined : await readDescriptions(typesFrom(roots), source);
-  const definitions = closureOf(roots, flavor, descriptions);
+  const definitions = await closureOf(roots, flavor, descriptions);
   for (const kind of kinds) Object.assign(definitions, customDefinitions(kind, options.store, flavor, descriptions));
   return definitions;
 }
@@ -164,7 +195,7 @@ async function documentV3(options: OpenApiOptions, members: readonly AnyKind[]):
   return {
     openapi: "3.0.0",
     info: title(options.version),
-    paths: Object.assign({}, ...members.map((kind) => pathsOf(kind, v3))),
+    paths: Object.assign({}, ...(await inTurns(members, (kind) => pathsOf(kind, v3)))),
     components: { schemas: await definitionsOf(options, members, v3) },
   };
 }
@@ -176,11 +207,9 @@ export interface DocumentV2 {
   readonly definitions: Record<string, Schema>;
 }
 
-/** The whole API in one document, made with pauses as it is large. */
+/** The whole API in one document. */
 async function documentV2(options: OpenApiOptions): Promise<DocumentV2> {
   const kinds = options.kinds.all();
-  const paths: Record<string, Schema> = {};
-  for (const kind of kinds) Object.assign(paths, pathsOf(kind, v2));
-  await setImmediate();
+  const paths = Object.assign({}, ...(await inTurns(kinds, (kind) => pathsOf(kind, v2)))) as DocumentV2["paths"];
   return { swagger: "2.0", info: title(options.version), paths, definitions: await definitionsOf(options, kinds, v2) };
 }

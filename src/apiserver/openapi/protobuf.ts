@@ -1,5 +1,6 @@
 // The OpenAPI v2 document in the protobuf form that old clients insist on (kubectl before 1.27).
 // Wire facts: gnostic's OpenAPIv2.proto, message by message; extensions travel as YAML, of which JSON is a part.
+import { inTurns } from "../../machinery/turn.ts";
 import type { DocumentV2 } from "./documents.ts";
 import type { Schema } from "./definitions.ts";
 
@@ -43,8 +44,15 @@ const vendorExtensions = (number: number, owner: Schema): Encoded =>
     .filter(([key]) => key.startsWith("x-"))
     .map(([key, value]) => message(number, [...text(1, key), ...any(2, value)]));
 
-const named = (number: number, entries: Record<string, Schema>, encode: (value: Schema) => Encoded): Encoded =>
-  Object.entries(entries).map(([name, value]) => message(number, [...text(1, name), message(2, encode(value))]));
+type Encode = (value: Schema) => Encoded;
+
+const namedField =
+  (number: number, encode: Encode) =>
+  ([name, value]: [string, Schema]): Buffer =>
+    message(number, [...text(1, name), message(2, encode(value))]);
+
+const named = (number: number, entries: Record<string, Schema>, encode: Encode): Encoded =>
+  Object.entries(entries).map(namedField(number, encode));
 
 function schemaFields(schema: Schema): Encoded {
   const { additionalProperties, items, properties, type } = schema;
@@ -119,11 +127,12 @@ function pathFields(item: Schema): Encoded {
   return [...operations, ...(item.parameters as Schema[]).map((parameter) => message(9, parameterFields(parameter)))];
 }
 
-export function encodeDocument(document: DocumentV2): Buffer {
+/** Made with pauses, as it is large. */
+export async function encodeDocument(document: DocumentV2): Promise<Buffer> {
   return Buffer.concat([
     ...text(1, document.swagger),
     message(2, [...text(1, document.info.title), ...text(2, document.info.version)]),
-    message(8, named(2, document.paths, pathFields)),
-    message(9, named(1, document.definitions, schemaFields)),
+    message(8, await inTurns(Object.entries(document.paths), namedField(2, pathFields))),
+    message(9, await inTurns(Object.entries(document.definitions), namedField(1, schemaFields))),
   ]);
 }
