@@ -181,5 +181,14 @@ export const statusAtFirst =
 export const apiVersionOf = (kind: { group: string; version: string }): string =>
   kind.group ? `${kind.group}/${kind.version}` : kind.version;
 
-export const collectionOf = (kind: Pick<Kind, "group" | "plural" | "storage">): string =>
-  `${(kind.storage ?? kind).group}/${(kind.storage ?? kind).plural}`;
+const collections = new WeakMap<object, string>();
+
+/** The name of what holds the objects of a kind; the same string each time, as every stored object has it in its key. */
+export function collectionOf(kind: Pick<Kind, "group" | "plural" | "storage">): string {
+  let name = collections.get(kind);
+  if (name === undefined) {
+    const { group, plural } = kind.storage ?? kind;
+    collections.set(kind, (name = `${group}/${plural}`));
+  }
+  return name;
+}

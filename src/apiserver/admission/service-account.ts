@@ -2,6 +2,7 @@
 // Follows kubernetes v1.36 plugin/pkg/admission/serviceaccount.
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from "../../kinds/generated/core.v1.ts";
 import { forbidden } from "../../machinery/errors.ts";
+import { deepFreeze } from "../../store/entry.ts";
 import { fnv32a } from "../../machinery/hash.ts";
 import { safeEncode } from "../../machinery/names.ts";
 import type { AdmissionPlugin } from "./chain.ts";
@@ -39,15 +40,18 @@ export const serviceAccount: AdmissionPlugin = {
 
 /** Mounts the volume into every container that has nothing at its path. */
 function mountToken(spec: PodSpec): void {
-  const open = [...(spec.initContainers ?? []), ...(spec.containers ?? [])].filter(
-    (container) => !container.volumeMounts?.some((mount) => mount.mountPath === mountPath),
-  );
-  if (open.length === 0) return;
+  const isOpen = ({ volumeMounts }: Container) => !volumeMounts?.some((one) => one.mountPath === mountPath);
+  if (!spec.containers?.some(isOpen) && !spec.initContainers?.some(isOpen)) return;
   // A container that a webhook has added since shares the volume of the others.
   const known = spec.volumes?.find((volume) => volume.name.startsWith(volumePrefix));
   const name = known?.name ?? tokenVolumeName(spec);
-  for (const container of open) mount(container, name);
-  if (!known) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+  const mount = (container: Container) => {
+    if (isOpen(container))
+      container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
+  };
+  spec.containers?.forEach(mount);
+  spec.initContainers?.forEach(mount);
+  if (!known) spec.volumes = [...(spec.volumes ?? []), { name, projected: tokenSource }];
 }
 
 /** The same for all pods of an account, where it is not taken, so that pods of one controller are alike. */
@@ -59,22 +63,16 @@ function tokenVolumeName(spec: PodSpec): string {
   }
 }
 
-function mount(container: Container, name: string): void {
-  container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
-}
-
-const tokenVolume = (name: string): Volume => ({
-  name,
-  projected: {
-    defaultMode: readableByAll,
-    sources: [
-      { serviceAccountToken: { expirationSeconds: tokenSeconds, path: "token" } },
-      { configMap: { name: rootCaConfigMap, items: [{ key: "ca.crt", path: "ca.crt" }] } },
-      {
-        downwardAPI: {
-          items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
-        },
+/** One for all pods: it is complete, so nobody has to write to it. */
+const tokenSource: NonNullable<Volume["projected"]> = deepFreeze({
+  defaultMode: readableByAll,
+  sources: [
+    { serviceAccountToken: { expirationSeconds: tokenSeconds, path: "token" } },
+    { configMap: { name: rootCaConfigMap, items: [{ key: "ca.crt", path: "ca.crt" }] } },
+    {
+      downwardAPI: {
+        items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
       },
-    ],
-  },
+    },
+  ],
 });

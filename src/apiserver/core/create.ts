@@ -72,7 +72,19 @@ export async function createDecoded(
   for (let tries = 1; ; tries++) {
     const { transaction } = request;
     try {
-      const object = await admitNew(core, context, request, parameters, tries > 1);
+      let mutation: Promise<void> | undefined;
+      // A second attempt only has another generated name: what was filled in already stays.
+      if (tries === 1) {
+        mutation = core.admission.mutate(request);
+        if (mutation) await mutation;
+        finish(core, context, request, mutation !== undefined);
+      }
+      const validation = core.admission.validate(request);
+      if (validation) await validation;
+      // While somebody else was asked, the namespace may have gone.
+      if (mutation || validation) checkNamespace(request, core);
+      const { object } = request;
+      trackManagers(core, context, kind, object, undefined, parameters);
       const key = storeKey(kind, { namespace: request.namespace, name: object.metadata.name });
       if (transaction.dryRun && core.store.latest(key)) throw new StoreError("exists", "exists");
       if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(object);
@@ -93,49 +105,31 @@ export async function createDecoded(
   }
 }
 
+const serverFields = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] as const;
+
 function fillSystemMetadata(core: Core, draft: KubeObject): void {
   const { metadata } = draft;
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
-  delete metadata.selfLink;
-  delete metadata.generation;
+  // Deleting makes objects slow to read, so only what is there.
+  for (const field of serverFields) if (metadata[field] !== undefined) delete metadata[field];
   metadata.resourceVersion = "";
   metadata.uid = randomUUID();
   metadata.creationTimestamp = formatTime(core.clock.now());
 }
 
-async function admitNew(
-  core: Core,
-  context: RequestContext,
-  request: AdmissionRequest,
-  parameters: TrackedParameters,
-  again: boolean,
-): Promise<KubeObject> {
-  const { kind } = request;
-  let mutation: Promise<void> | undefined;
-  // A second attempt only has another generated name: what was filled in already stays.
-  if (!again) {
-    mutation = core.admission.mutate(request);
-    if (mutation) await mutation;
-    const draft = request.object;
-    if (mutation) {
-      checkIdentity(kind, draft, request.namespace, "");
-      request.name = draft.metadata.name;
-    }
-    kind.prepareForCreate?.(draft);
-    if (kind.hasGeneration) draft.metadata.generation = 1;
-    const sibling = kind.manyAlike && !kind.storage ? core.store.siblingOf(draft) : undefined;
-    if (sibling) shareParts(draft, sibling);
-    const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft, sibling) ?? [])];
-    if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
-    if (kind.warnings) context.warnings.push(...kind.warnings(draft));
+/** Between mutation and validation: what the server itself fills in, and the checks of the kind. Throws Invalid. */
+function finish(core: Core, context: RequestContext, request: AdmissionRequest, mayBeAnother: boolean): void {
+  const { kind, object: draft } = request;
+  if (mayBeAnother) {
+    checkIdentity(kind, draft, request.namespace, "");
+    request.name = draft.metadata.name;
   }
-  const validation = core.admission.validate(request);
-  if (validation) await validation;
-  // While somebody else was asked, the namespace may have gone.
-  if (mutation || validation) checkNamespace(request, core);
-  trackManagers(core, context, kind, request.object, undefined, parameters);
-  return request.object;
+  kind.prepareForCreate?.(draft);
+  if (kind.hasGeneration) draft.metadata.generation = 1;
+  const sibling = kind.manyAlike && !kind.storage ? core.store.siblingOf(draft) : undefined;
+  if (sibling) shareParts(draft, sibling);
+  const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft, sibling) ?? [])];
+  if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
+  if (kind.warnings) context.warnings.push(...kind.warnings(draft));
 }
 
 /** The stored entry that a write is based on; throws NotFound. */

@@ -2,7 +2,7 @@
 // Follows kubernetes v1.36 apimachinery/pkg/util/managedfields (identity of managers, order, cap on update managers).
 import { deepEqual } from "../equal.ts";
 import type { ManagedFieldsEntry } from "../object.ts";
-import { differenceOf, type Fields, fieldsFrom, isMember, leaf, outsideOf, unionOf } from "./fields-set.ts";
+import { differenceOf, type Fields, fieldsFrom, leaf, outsideOf, unionOf } from "./fields-set.ts";
 import { compare, type Comparison, fieldsOf, propertySchema, type TypedSchema } from "./typed.ts";
 
 export type Operation = "Apply" | "Update";
@@ -20,21 +20,22 @@ export interface Manager {
 type JsonObject = Record<string, unknown>;
 
 /** Nobody owns the fields that the server alone sets. */
+const untrackedMetadata: ReadonlySet<string> = new Set([
+  "name",
+  "namespace",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink",
+  "uid",
+  "generation",
+  "managedFields",
+  "resourceVersion",
+]);
 const untracked: Fields = {
-  "f:apiVersion": {},
-  "f:kind": {},
-  "f:metadata": {
-    "f:name": {},
-    "f:namespace": {},
-    "f:creationTimestamp": {},
-    "f:deletionTimestamp": {},
-    "f:deletionGracePeriodSeconds": {},
-    "f:selfLink": {},
-    "f:uid": {},
-    "f:generation": {},
-    "f:managedFields": {},
-    "f:resourceVersion": {},
-  },
+  "f:apiVersion": leaf,
+  "f:kind": leaf,
+  "f:metadata": Object.fromEntries([...untrackedMetadata].map((name) => [`f:${name}`, leaf])),
 };
 
 const maxUpdateManagers = 10;
@@ -114,6 +115,19 @@ function fieldsOfPart(part: unknown, schema: TypedSchema): Fields | undefined {
   return fields;
 }
 
+/** What somebody may own of metadata; undefined when there is nothing but what nobody owns. */
+function trackedMetadata(metadata: JsonObject): JsonObject | undefined {
+  let out: JsonObject | undefined;
+  let untouched = true;
+  for (const name in metadata) {
+    const part = metadata[name];
+    if (part === undefined) continue;
+    if (untrackedMetadata.has(name)) untouched = false;
+    else (out ??= {})[name] = part;
+  }
+  return out ?? (untouched ? metadata : undefined);
+}
+
 /** The trackable fields of an object about to be stored, containers included. */
 export function trackedFields(
   object: JsonObject,
@@ -125,11 +139,13 @@ export function trackedFields(
     const part = object[name];
     const element = `f:${name}`;
     if (part === undefined || ignored?.[element]) continue;
-    const below = untracked[element];
-    if (below && isMember(below)) continue;
-    const fields = below
-      ? outsideOf(fieldsOf(part, propertySchema(schema, name), true), below)
-      : fieldsOfPart(part, propertySchema(schema, name));
+    if (name === "metadata") {
+      const own = trackedMetadata(part as JsonObject);
+      if (own) out[element] = fieldsOf(own, propertySchema(schema, name), true)!;
+      continue;
+    }
+    if (untracked[element]) continue;
+    const fields = fieldsOfPart(part, propertySchema(schema, name));
     if (fields) out[element] = fields;
   }
   return Object.keys(out).length > 0 ? out : undefined;
@@ -207,9 +223,10 @@ function afterWrite(managers: readonly Manager[], comparison: Comparison, writer
 }
 
 /** Merges the oldest update managers of a version into one, so that the list stays short. */
-function capped(managers: readonly Manager[], now: string): Manager[] {
+function capped(managers: readonly Manager[], now: string): readonly Manager[] {
+  if (managers.length <= maxUpdateManagers) return managers;
   const updaters = managers.filter(({ operation }) => operation === "Update");
-  if (updaters.length <= maxUpdateManagers) return [...managers];
+  if (updaters.length <= maxUpdateManagers) return managers;
   const oldest = updaters.toSorted((a, b) => ((a.time ?? "") < (b.time ?? "") ? -1 : 1));
   const merged = new Map<string, Manager>();
   const absorbed = new Set<Manager>();
