@@ -1,8 +1,7 @@
 // A key management plugin (KMS v2) as a provider: it wraps a seed once, and every write derives its own key from that.
 // Follows kubernetes v1.36 apiserver/pkg/storage/value/encrypt/envelope/kmsv2 and kms/apis/v2 (messages, limits, times).
 import { randomBytes, randomUUID } from "node:crypto";
-import { Metadata } from "@grpc/grpc-js";
-import { openGrpc } from "../../client/grpc.ts";
+import { callGrpc, openGrpc } from "../../client/grpc.ts";
 import { sleep, type Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { defineMessages } from "../../machinery/protobuf.ts";
@@ -271,19 +270,13 @@ class Kms implements KmsProvider {
   }
 
   #call<T>(method: "Status" | "Encrypt" | "Decrypt", request: object): Promise<T> {
-    const input = messages<object>(`${method}Request`);
-    const output = messages<never>(`${method}Response`);
-    const deadline = Date.now() + this.#plugin.timeoutMs;
-    return new Promise((resolve, reject) => {
-      this.#grpc.makeUnaryRequest(
-        `/v2.KeyManagementService/${method}`,
-        input.encode,
-        output.decode,
-        request,
-        new Metadata({ waitForReady: true }),
-        { deadline },
-        (error, response) => (error ? reject(error) : resolve(response!)),
-      );
+    return callGrpc(this.#grpc, {
+      path: `/v2.KeyManagementService/${method}`,
+      input: messages<object>(`${method}Request`),
+      output: messages<T>(`${method}Response`),
+      request,
+      timeoutMs: this.#plugin.timeoutMs,
+      waitForReady: true,
     });
   }
 }

@@ -1,6 +1,7 @@
 // The Container Runtime Interface v1 over gRPC on a Unix socket: one thin function per call.
-import { Metadata, status as grpcStatus } from "@grpc/grpc-js";
+import { status as grpcStatus } from "@grpc/grpc-js";
 import type { Client as GrpcClient, ServiceError } from "@grpc/grpc-js";
+import { callGrpc } from "../../client/grpc.ts";
 import { defineMessages } from "../../machinery/protobuf.ts";
 import type { FieldRow } from "../../machinery/protobuf.ts";
 import fields from "./fields.json" with { type: "json" };
@@ -97,24 +98,23 @@ type Call = <T>(
   options?: { timeoutMs?: number },
 ) => Promise<T>;
 
-function makeCall(grpc: GrpcClient): Call {
-  return (service, method, request, { timeoutMs = usualTimeoutMs } = {}) => {
+const makeCall =
+  (grpc: GrpcClient): Call =>
+  async (service, method, request, { timeoutMs = usualTimeoutMs } = {}) => {
     const [input, output] = (fields.services[service] as unknown as Record<string, [string, string]>)[method]!;
-    const encode = codec<object>(input).encode;
-    const decode = codec<never>(output).decode;
-    return new Promise((resolve, reject) => {
-      grpc.makeUnaryRequest(
-        `/runtime.v1.${service}/${method}`,
-        encode,
-        decode,
+    const path = `/runtime.v1.${service}/${method}`;
+    try {
+      return await callGrpc(grpc, {
+        path,
+        input: codec<object>(input),
+        output: codec<never>(output),
         request,
-        new Metadata(),
-        { deadline: Date.now() + timeoutMs },
-        (error, response) => (error ? reject(new RuntimeError(method, error)) : resolve(response!)),
-      );
-    });
+        timeoutMs,
+      });
+    } catch (error) {
+      throw new RuntimeError(method, error as ServiceError);
+    }
   };
-}
 
 export function createRuntimeClient(grpc: GrpcClient): RuntimeClient {
   const call = makeCall(grpc);

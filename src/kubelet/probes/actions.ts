@@ -3,6 +3,8 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
+import { Client, credentials } from "@grpc/grpc-js";
+import { callGrpc } from "../../client/grpc.ts";
 import type { HTTPGetAction, LifecycleHandler, Probe } from "../../kinds/generated/core.v1.ts";
 import { defineMessages } from "../../machinery/protobuf.ts";
 import type { RuntimeClient } from "../cri/client.ts";
@@ -144,26 +146,16 @@ const health = defineMessages(
 );
 
 async function askGrpc(ip: string, port: number, service: string, timeoutMs: number): Promise<Outcome> {
-  const { Client, credentials } = await import("@grpc/grpc-js");
   const client = new Client(`${ip}:${port}`, credentials.createInsecure());
   try {
-    return await new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
-        "/grpc.health.v1.Health/Check",
-        health<{ service: string }>("Request").encode,
-        health<{ status: string }>("Response").decode,
-        { service },
-        { deadline: Date.now() + timeoutMs } as never,
-        (error, answer) => {
-          if (error) reject(error);
-          else
-            resolve({
-              ok: answer?.status === "SERVING",
-              message: `service unhealthy (responded with "${answer?.status}")`,
-            });
-        },
-      );
+    const { status } = await callGrpc(client, {
+      path: "/grpc.health.v1.Health/Check",
+      input: health<{ service: string }>("Request"),
+      output: health<{ status: string }>("Response"),
+      request: { service },
+      timeoutMs,
     });
+    return { ok: status === "SERVING", message: `service unhealthy (responded with "${status}")` };
   } finally {
     client.close();
   }
