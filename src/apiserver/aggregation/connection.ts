@@ -3,7 +3,7 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import type { APIService } from "../../kinds/apiregistration/api-service.ts";
-import { readBody } from "../http/body.ts";
+import { readWhole } from "../http/request-body.ts";
 import type { KeyPair } from "../auth/pki.ts";
 import { hostHeader } from "../streaming/proxy.ts";
 import type { ProxyTarget } from "../streaming/proxy-target.ts";
@@ -60,7 +60,7 @@ export function createConnection({ spec }: APIService, clientPair: () => KeyPair
       const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
       open(target, request).once("response", resolve).once("error", reject).end();
       const message = await promise;
-      return { status: message.statusCode ?? 0, headers: message.headers, body: await readBody(message) };
+      return { status: message.statusCode ?? 0, headers: message.headers, body: await readWhole(message) };
     },
     close: () => retire(made?.agent),
   };

@@ -1,85 +1,11 @@
-// Request bodies: read within a bound, decoded from JSON or YAML, with every doubly given key found. Nothing here
-// trusts the sender: size and depth are bounded, and each failure is a Status.
-import type { Readable } from "node:stream";
+// Request bodies decoded from JSON or YAML, with every doubly given key found. Nothing here trusts the sender: depth is
+// bounded, and each failure is a Status.
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
-import { badRequest, requestEntityTooLarge, tooManyRequests, unsupportedMediaType } from "../../machinery/errors.ts";
-import type { EdgeRequest } from "./exchange.ts";
+import { badRequest, unsupportedMediaType } from "../../machinery/errors.ts";
 import { parseInThread } from "./yaml.ts";
 
-/** Upstream's limit for request bodies. */
-const maxBodyBytes = 3 * 1024 * 1024;
 /** Deeper documents are refused, as recursive code works on them later. */
 const maxDepth = 500;
-
-/** All bodies that are held at one time; beyond that, clients are asked to come back. */
-const maxHeldBytes = 512 * 1024 * 1024;
-let heldBytes = 0;
-interface HeldBody {
-  readonly bytes: Promise<Buffer>;
-  size: number;
-  isReleased: boolean;
-}
-const held = new WeakMap<Readable, HeldBody>();
-
-/** Reads the body and keeps it for `readBody` until `releaseBody`. Throws RequestEntityTooLarge, TooManyRequests. */
-export async function prefetchBody({ body, headers }: Pick<EdgeRequest, "body" | "headers">): Promise<void> {
-  if (heldBytes > maxHeldBytes)
-    throw tooManyRequests("too many bytes of requests are waiting, please try again later", 1);
-  const count = (bytes: number) => {
-    if (entry.isReleased) return;
-    entry.size += bytes;
-    heldBytes += bytes;
-  };
-  const entry: HeldBody = { bytes: collect(body, headers["content-length"], count), size: 0, isReleased: false };
-  held.set(body, entry);
-  await entry.bytes;
-}
-
-export function releaseBody(stream: Readable): void {
-  const entry = held.get(stream);
-  if (!entry) return;
-  held.delete(stream);
-  heldBytes -= entry.size;
-  entry.isReleased = true;
-}
-
-/** The whole body. Throws RequestEntityTooLarge. */
-export const readBody = (stream: Readable, declaredLength?: string): Promise<Buffer> =>
-  held.get(stream)?.bytes ?? collect(stream, declaredLength);
-
-/** By events: iterating over a stream costs more than many a body takes to decode. */
-function collect(stream: Readable, declaredLength?: string, onBytes?: (bytes: number) => void): Promise<Buffer> {
-  if (declaredLength !== undefined && Number(declaredLength) > maxBodyBytes) return Promise.reject(tooLarge());
-  if (stream.destroyed) return Promise.reject(unreadable("the connection was closed"));
-  if (stream.readableEnded) return Promise.resolve(Buffer.alloc(0));
-  const chunks: Buffer[] = [];
-  let size = 0;
-  let isWhole = false;
-  // The listeners stay: the stream lives no longer than the request, and taking them off costs more than a small body.
-  return new Promise((resolve, reject) => {
-    stream
-      .on("data", (chunk: Buffer) => {
-        // The stream outlives a refusal, as the answer goes out on the same one; what still comes is dropped.
-        if (size > maxBodyBytes) return;
-        size += chunk.length;
-        onBytes?.(chunk.length);
-        chunks.push(chunk);
-        if (size <= maxBodyBytes) return;
-        chunks.length = 0;
-        reject(tooLarge());
-      })
-      .on("end", () => {
-        isWhole = true;
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-        chunks.length = 0;
-      })
-      .on("error", (error: Error) => reject(unreadable(error.message)))
-      .on("close", () => isWhole || reject(unreadable("the connection was closed")));
-  });
-}
-
-const unreadable = (why: string) => badRequest(`the body could not be read: ${why}`);
-const tooLarge = () => requestEntityTooLarge(`Request entity too large: limit is ${maxBodyBytes}`);
 
 export interface DecodedBody {
   readonly value: unknown;

@@ -1,10 +1,11 @@
 // One request and its response, free of HTTP versions and sockets: what every handler of the edge speaks.
 import type { IncomingHttpHeaders } from "node:http";
-import type { Duplex, Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 import { internalError, StatusError, type Status } from "../../machinery/errors.ts";
 import type { PeerIdentity } from "../auth/authenticate.ts";
 import { prefersProtobuf } from "./negotiate.ts";
 import { protobufResponse, type Typed } from "./protobuf.ts";
+import type { RequestBody } from "./request-body.ts";
 
 export interface EdgeRequest {
   readonly method: string;
@@ -18,7 +19,7 @@ export interface EdgeRequest {
   readonly peer: PeerIdentity | undefined;
   /** The other end of the connection. */
   readonly address?: string | undefined;
-  readonly body: Readable;
+  readonly body: RequestBody;
   /** Whether nobody waits for the answer any more. */
   readonly isGone: boolean;
   /** Aborts when the client goes away or the response is complete. */
@@ -65,6 +66,9 @@ export interface EdgeResponse {
 /** The handler has taken the connection over; there is nothing left to answer. */
 export const upgraded = Symbol("upgraded");
 export type Outcome = EdgeResponse | typeof upgraded;
+
+/** Answers a request. Must neither throw nor reject. */
+export type Handler = (request: EdgeRequest) => Outcome | Promise<Outcome>;
 
 export const jsonType = "application/json";
 

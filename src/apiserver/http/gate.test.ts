@@ -7,6 +7,7 @@ import type { PriorityLevelConfiguration } from "../../kinds/flowcontrol/priorit
 import { bootstrapSchemas } from "../flowcontrol/bootstrap-objects.ts";
 import { decideFlowObjects } from "../flowcontrol/keeper.ts";
 import { upgraded, type BodySink } from "./exchange.ts";
+import { RequestBody, sourceOf } from "./request-body.ts";
 import { edgeRequest, testRouter } from "./testing.ts";
 
 const api = "/apis/flowcontrol.apiserver.k8s.io/v1";
@@ -55,7 +56,8 @@ test("a new FlowSchema counts from the next request on; the dumps show what runs
 
 test("a request ends when its time is up, and a strange time is refused", async () => {
   const { ask, router } = await testRouter();
-  const slow = { ...edgeRequest("POST", "/api/v1/namespaces?timeout=20ms", {}), body: new Readable({ read() {} }) };
+  const body = new RequestBody(sourceOf(new Readable({ read() {} })), undefined);
+  const slow = { ...edgeRequest("POST", "/api/v1/namespaces?timeout=20ms", {}), body };
   const outcome = await router(slow);
   assert.ok(outcome !== upgraded && outcome.status === 504);
   assert.equal(JSON.parse(String(outcome.body)).reason, "Timeout");
@@ -77,7 +79,8 @@ test("the end: watches end, nothing new is taken, and what runs is waited for", 
     signal: new AbortController().signal,
   };
   await watch.body(sink);
-  const body = new Readable({ read() {} });
+  const readable = new Readable({ read() {} });
+  const body = new RequestBody(sourceOf(readable), undefined);
   const running = router({ ...edgeRequest("POST", "/api/v1/namespaces", {}), body });
   await new Promise((resolve) => setImmediate(resolve));
   let over = false;
@@ -86,8 +89,8 @@ test("the end: watches end, nothing new is taken, and what runs is waited for", 
   const refused = await ask("GET", "/api/v1/namespaces");
   assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "5"]);
   assert.ok(!over);
-  body.push(JSON.stringify({ metadata: { name: "last" } }));
-  body.push(null);
+  readable.push(JSON.stringify({ metadata: { name: "last" } }));
+  readable.push(null);
   const outcome = await running;
   assert.ok(outcome !== upgraded && outcome.status === 201);
   await end;

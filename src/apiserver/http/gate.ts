@@ -5,7 +5,6 @@ import { parseDuration } from "../../machinery/duration.ts";
 import { badRequest, statusError } from "../../machinery/errors.ts";
 import { isLongRunning } from "../flowcontrol/flow-control.ts";
 import type { UserInfo } from "../types.ts";
-import { prefetchBody, releaseBody } from "./body.ts";
 import { upgraded, type EdgeRequest, type Outcome } from "./exchange.ts";
 import type { RequestInfo } from "./request-info.ts";
 import type { EdgeServices } from "./services.ts";
@@ -55,7 +54,8 @@ async function pass(
   lifecycle.enter();
   try {
     // Read before a seat is taken, so that those who send slowly keep nobody waiting.
-    if (hasBody) await prefetchBody(request);
+    const body = hasBody ? request.body.prefetch() : undefined;
+    if (body instanceof Promise) await body;
     const place = flow.place(user, info);
     Object.assign(headers, place.headers);
     const admitted = flow.admit(place, { user, info, request }, deadline);
@@ -68,7 +68,7 @@ async function pass(
     }
   } finally {
     lifecycle.leave();
-    if (hasBody) releaseBody(request.body);
+    if (hasBody) request.body.release();
   }
 }
 

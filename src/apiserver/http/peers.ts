@@ -1,6 +1,5 @@
 // Who is at the other end of a connection: what its client certificate proves, for as long as that is true.
 import type { X509Certificate } from "node:crypto";
-import type { ServerHttp2Session } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../machinery/clock.ts";
 import type { PeerIdentity } from "../auth/authenticate.ts";
@@ -13,8 +12,8 @@ export interface Peer {
 }
 
 export interface Peers {
-  /** Looked up once per connection, which may then be idle for as long as it likes. */
-  of(connection: ServerHttp2Session | TLSSocket, socket: TLSSocket): Peer;
+  /** Looked up once per connection, which may then be idle for as long as it likes. `leave` asks the client to go. */
+  of(socket: TLSSocket, leave?: () => void): Peer;
   /** Who was let in by other CAs is nobody from now on, and asked to leave. */
   trust(issuersPem: string): void;
 }
@@ -25,25 +24,25 @@ const leaveMs = 5000;
 /** Only what one of the CAs in `issuersPem` signed itself counts: CAs above them may stand for a whole company. */
 export function createPeers(issuersPem: string, clock: Clock): Peers {
   let issuers = certificatesIn(issuersPem);
-  const known = new Map<ServerHttp2Session | TLSSocket, CertifiedPeer>();
+  const known = new Map<TLSSocket, CertifiedPeer>();
   return {
-    of(connection, socket) {
-      let peer = known.get(connection);
+    of(socket, leave = () => {}) {
+      let peer = known.get(socket);
       if (!peer) {
-        known.set(connection, (peer = new CertifiedPeer(socket, issuers, clock)));
-        connection.setTimeout(0);
-        connection.once("close", () => known.delete(connection));
+        known.set(socket, (peer = new CertifiedPeer(socket, leave, issuers, clock)));
+        socket.setTimeout(0);
+        socket.once("close", () => known.delete(socket));
       }
       return peer;
     },
     trust(pem) {
       issuers = certificatesIn(pem);
       const good = new Set(issuers.map(({ fingerprint256 }) => fingerprint256));
-      for (const [connection, peer] of known) {
+      for (const [socket, peer] of known) {
         if (!peer.issuer || good.has(peer.issuer)) continue;
         peer.revoke();
-        if ("goaway" in connection) connection.close();
-        clock.after(leaveMs, () => connection.destroy());
+        peer.leave();
+        clock.after(leaveMs, () => socket.destroy());
       }
     },
   };
@@ -51,12 +50,14 @@ export function createPeers(issuersPem: string, clock: Clock): Peers {
 
 class CertifiedPeer implements Peer {
   readonly address: string | undefined;
+  readonly leave: () => void;
   readonly #clock: Clock;
   #identity: PeerIdentity | undefined;
   #until = 0;
 
-  constructor(socket: TLSSocket, issuers: readonly X509Certificate[], clock: Clock) {
+  constructor(socket: TLSSocket, leave: () => void, issuers: readonly X509Certificate[], clock: Clock) {
     this.address = socket.remoteAddress;
+    this.leave = leave;
     this.#clock = clock;
     const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
     const issuer = certificate && issuers.find((ca) => isIssuedBy(certificate, ca));

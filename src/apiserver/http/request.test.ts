@@ -4,7 +4,8 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StatusError } from "../../machinery/errors.ts";
-import { decodeJson, decodeYaml, readBody } from "./body.ts";
+import { decodeJson, decodeYaml } from "./body.ts";
+import { RequestBody, sourceOf } from "./request-body.ts";
 import { parseYaml } from "./yaml-worker.ts";
 import { compareVersions } from "./discovery.ts";
 import { negotiate } from "./negotiate.ts";
@@ -136,18 +137,19 @@ test("no body crashes the decoders", async () => {
 });
 
 test("a body is read to its end, its bound or the end of its connection", async () => {
+  const whole = async (stream: Readable, length?: string) => new RequestBody(sourceOf(stream), length).whole();
   const of = (...chunks: Buffer[]) => Readable.from(chunks);
-  assert.equal((await readBody(of())).length, 0);
-  assert.equal((await readBody(of(Buffer.from("a"), Buffer.from("b")))).toString(), "ab");
+  assert.equal((await whole(of())).length, 0);
+  assert.equal((await whole(of(Buffer.from("a"), Buffer.from("bc"), Buffer.from("d")))).toString(), "abcd");
   const isTooLarge = (error: unknown) => error instanceof StatusError && error.code === 413;
-  await assert.rejects(readBody(of(Buffer.alloc(2 << 20), Buffer.alloc(2 << 20))), isTooLarge);
-  await assert.rejects(readBody(of(), String(4 << 20)), isTooLarge);
+  await assert.rejects(whole(of(Buffer.alloc(2 << 20), Buffer.alloc(2 << 20))), isTooLarge);
+  await assert.rejects(whole(of(), String(4 << 20)), isTooLarge);
   const broken = new Readable({ read() {} });
-  const reading = readBody(broken);
+  const reading = whole(broken);
   broken.push("a");
   broken.destroy();
   await assert.rejects(reading, /could not be read/);
-  await assert.rejects(readBody(broken), /could not be read/);
+  await assert.rejects(whole(broken), /could not be read/);
 });
 
 test("texts of many senders are parsed one by one, also after one that was refused", async () => {

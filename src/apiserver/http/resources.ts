@@ -8,15 +8,7 @@ import type { Entry } from "../../store/store.ts";
 import { checkType } from "../core/decode.ts";
 import { prepareViews } from "../core/entries.ts";
 import type { RequestContext } from "../types.ts";
-import {
-  decodeBody,
-  decodeJson,
-  decodeYaml,
-  mediaType,
-  readBody,
-  type DecodedBody,
-  type SchemaLookup,
-} from "./body.ts";
+import { decodeBody, decodeJson, decodeYaml, mediaType, type DecodedBody, type SchemaLookup } from "./body.ts";
 import { encodingOf, entryResponse, listResponse, objectResponse } from "./encode.ts";
 import { typedResponse, type EdgeRequest, type EdgeResponse } from "./exchange.ts";
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
@@ -189,7 +181,7 @@ function patchTypeOf(request: EdgeRequest): PatchType {
 }
 
 async function patchBody(call: ResourceCall, type: PatchType): Promise<DecodedBody> {
-  const bytes = await readBody(call.request.body, call.request.headers["content-length"]);
+  const bytes = await call.request.body.whole();
   const decoded = type === "apply" ? await decodeYaml(bytes) : decodeJson(bytes);
   const { value } = decoded;
   call.context.onBody?.(value);
@@ -282,7 +274,7 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
 }
 
 async function decodedBody({ request, services, context }: ResourceCall): Promise<DecodedBody> {
-  const bytes = await readBody(request.body, request.headers["content-length"]);
+  const bytes = await request.body.whole();
   const decoded = await decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
   context.onBody?.(decoded.value);
   return decoded;
@@ -295,7 +287,7 @@ const schemaLookup =
     kinds.byApiVersion(apiVersion, kind)?.schema ?? bodySchemaOf(apiVersion, kind);
 
 async function optionalBody({ request, services, context }: ResourceCall): Promise<unknown> {
-  const bytes = await readBody(request.body, request.headers["content-length"]);
+  const bytes = await request.body.whole();
   if (bytes.length === 0) return undefined;
   const { value } = await decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
   context.onBody?.(value);

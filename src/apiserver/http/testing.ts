@@ -14,6 +14,7 @@ import { createFlowControl } from "../flowcontrol/flow-control.ts";
 import { realLoop } from "../flowcontrol/dispatcher.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { createMetrics } from "./metrics.ts";
+import { RequestBody, sourceOf } from "./request-body.ts";
 import { createRouter } from "./router.ts";
 
 export interface TestRequest {
@@ -86,7 +87,7 @@ export function edgeRequest(method: string, target: string, { headers = {}, body
     query: new URLSearchParams(search),
     headers,
     peer: peer === null ? undefined : (peer ?? administrator),
-    body: Readable.from(body === undefined ? [] : [Buffer.from(body)]),
+    body: new RequestBody(sourceOf(Readable.from(body === undefined ? [] : [Buffer.from(body)])), undefined),
     isGone: false,
     signal: new AbortController().signal,
   };

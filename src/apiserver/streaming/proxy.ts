@@ -6,7 +6,6 @@ import { pipeline } from "node:stream/promises";
 import type { Node, Pod, Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { methodNotSupported, notFound, serviceUnavailable } from "../../machinery/errors.ts";
-import { readBody } from "../http/body.ts";
 import {
   jsonResponse,
   textResponse,
@@ -15,6 +14,7 @@ import {
   type EdgeResponse,
   type Outcome,
 } from "../http/exchange.ts";
+import { readWhole } from "../http/request-body.ts";
 import type { AuthorizedCall } from "../http/router.ts";
 import { nodeTarget, podTarget, serviceTarget, splitName, type ProxyTarget } from "./proxy-target.ts";
 import { withLinks } from "./proxy-html.ts";
@@ -146,7 +146,7 @@ export async function passOn(request: EdgeRequest, outgoing: ClientRequest): Pro
   const answer = answerOf(outgoing);
   if (request.upgrade || isRead(request)) outgoing.end();
   // The answer may come before the body is through; an error of the body shows in the answer.
-  else pipeline(request.body, outgoing).catch(() => {});
+  else pipeline(request.body.stream(), outgoing).catch(() => {});
   const { message, upgradedSocket, head } = await answer;
   if (!upgradedSocket) return relay(request, message);
   if (!request.upgrade) throw new Error("the server upgraded a request that did not ask for it");
@@ -187,7 +187,7 @@ async function relay(request: EdgeRequest, message: IncomingMessage): Promise<Ed
   if (request.upgrade) {
     // Who asked for an upgrade and is refused gets the reason whole.
     delete headers["content-length"];
-    return { status, headers, body: await readBody(message) };
+    return { status, headers, body: await readWhole(message) };
   }
   return {
     status,

@@ -1,0 +1,12 @@
+// What holds for responses of either HTTP version on their way to the client.
+import type { BodySink } from "./exchange.ts";
+
+/** A response that the client does not take any part of for so long is broken off. */
+export const stallMs = 60_000;
+/** Smaller responses cost too little to watch over them. */
+export const stallBytes = 16 * 1024;
+
+/** Lets a body write itself; breaks the response off when that fails. */
+export function run(produce: (sink: BodySink) => void | Promise<void>, sink: BodySink): void {
+  Promise.try(produce, sink).catch(() => sink.abort());
+}
