@@ -3,7 +3,8 @@
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { KubeObject } from "../machinery/object.ts";
-import type { JsonCache } from "./entry.ts";
+import type { Encoded } from "./encode.ts";
+import type { TurnCache } from "./entry.ts";
 import { StoredEntry, deepFreeze, withRevision } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import { garbageOf } from "./history.ts";
@@ -26,7 +27,7 @@ interface Transaction {
 export interface EngineOptions {
   readonly log: Log;
   readonly state: LoadedState;
-  readonly cache: JsonCache;
+  readonly cache: TurnCache<Encoded>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly codec?: Codec;
@@ -266,7 +267,7 @@ export class EngineStore implements Store {
     while (taken < this.#queue.length && bytes < maxBatchBytes && events < maxBatchEvents) {
       for (const { entry } of this.#queue[taken]!.events) {
         events++;
-        if (this.#log.persistent && entry.rowRevision === entry.revision) bytes += entry.json().length;
+        if (this.#log.persistent && entry.rowRevision === entry.revision) bytes += entry.jsonLength;
       }
       taken++;
     }

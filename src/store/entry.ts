@@ -1,56 +1,57 @@
-// One version of one object, parsed and encoded only when somebody asks, and the bounded cache of encoded bytes.
+// One version of one object, parsed and encoded only when somebody asks, and the bounded cache of what was encoded.
 import type { KubeObject } from "../machinery/object.ts";
-import { encodeJson } from "./encode.ts";
+import { encodeJson, joined, type Encoded, type JsonPart } from "./encode.ts";
 import type { Entry, StoreKey } from "./store.ts";
 
 /** `namespace` and `name` as one string that sorts by namespace, then name. */
 export const idOf = (key: Pick<StoreKey, "namespace" | "name">): string => `${key.namespace}\0${key.name}`;
 
-interface Slot {
-  readonly buffer: Buffer;
+interface Slot<T> {
+  readonly value: T;
+  readonly bytes: number;
   used: boolean;
 }
 
-/** Encoded objects, bounded by the sum of their bytes: whatever was used since its last turn outlives the rest. */
-export class JsonCache {
+/** Values made for owners, bounded by the sum of their bytes: whatever was used since its last turn outlives the rest. */
+export class TurnCache<T> {
   readonly #limitBytes: number;
-  readonly #slots = new Map<object, Slot>();
+  readonly #slots = new Map<object, Slot<T>>();
   /** Goes round, and on to what is added meanwhile: a new iterator would first step over all that was deleted. */
-  #hand: Iterator<[object, Slot]> = this.#slots.entries();
+  #hand: Iterator<[object, Slot<T>]> = this.#slots.entries();
   #bytes = 0;
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
 
-  get(owner: object): Buffer | undefined {
+  get(owner: object): T | undefined {
     const slot = this.#slots.get(owner);
     if (!slot) return undefined;
     slot.used = true;
-    return slot.buffer;
+    return slot.value;
   }
 
-  /** Sets the bytes of an owner that has none. */
-  set(owner: object, buffer: Buffer): void {
-    while (this.#bytes + buffer.length > this.#limitBytes && this.#slots.size > 0) this.#turn();
-    this.#add(owner, buffer);
+  /** Sets the value of an owner that has none. */
+  set(owner: object, value: T, bytes: number): void {
+    while (this.#bytes + bytes > this.#limitBytes && this.#slots.size > 0) this.#turn();
+    this.#add(owner, value, bytes);
   }
 
   /** The same, but not at the cost of what is in use: a scan of more than fits would else leave nothing of use behind. */
-  offer(owner: object, buffer: Buffer): void {
-    if (this.#bytes + buffer.length <= this.#limitBytes || this.#turn()) this.#add(owner, buffer);
+  offer(owner: object, value: T, bytes: number): void {
+    if (this.#bytes + bytes <= this.#limitBytes || this.#turn()) this.#add(owner, value, bytes);
   }
 
   delete(owner: object): void {
     const slot = this.#slots.get(owner);
     if (!slot) return;
     this.#slots.delete(owner);
-    this.#bytes -= slot.buffer.length;
+    this.#bytes -= slot.bytes;
   }
 
-  #add(owner: object, buffer: Buffer): void {
-    this.#slots.set(owner, { buffer, used: false });
-    this.#bytes += buffer.length;
+  #add(owner: object, value: T, bytes: number): void {
+    this.#slots.set(owner, { value, bytes, used: false });
+    this.#bytes += bytes;
   }
 
   /** Drops the next in turn unless it was used since its last one; says whether it did. */
@@ -83,12 +84,12 @@ export class StoredEntry implements Entry {
   readonly createRevision: number;
   readonly rowRevision: number;
   readonly volatile: boolean;
-  readonly #cache: JsonCache;
+  readonly #cache: TurnCache<Encoded>;
   #object: KubeObject | undefined;
   #unparsed: Buffer | undefined;
   #encoded = false;
 
-  constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, cache: JsonCache) {
+  constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, cache: TurnCache<Encoded>) {
     this.key = facts.key;
     this.id = idOf(facts.key);
     this.revision = facts.revision;
@@ -102,23 +103,32 @@ export class StoredEntry implements Entry {
 
   get object(): KubeObject {
     if (!this.#object) {
-      const json = this.#unparsed!;
-      this.#object = JSON.parse(json.toString("utf8")) as KubeObject;
+      this.#object = JSON.parse(this.#unparsed!.toString("utf8")) as KubeObject;
       this.#unparsed = undefined;
       this.#encoded = true;
-      this.#cache.offer(this, json);
     }
     return this.#object;
   }
 
+  get jsonLength(): number {
+    return (this.#unparsed ?? this.#encode()).length;
+  }
+
   json(): Buffer {
-    if (this.#unparsed) return this.#unparsed;
+    return this.#unparsed ?? joined(this.#encode());
+  }
+
+  jsonParts(): readonly JsonPart[] {
+    return this.#unparsed ? [this.#unparsed] : this.#encode().parts;
+  }
+
+  #encode(): Encoded {
     let json = this.#cache.get(this);
     if (!json) {
       json = encodeJson(this.#object!);
       // A new version is about to be written down, answered with and watched.
-      if (this.#encoded) this.#cache.offer(this, json);
-      else this.#cache.set(this, json);
+      if (this.#encoded) this.#cache.offer(this, json, json.bytes);
+      else this.#cache.set(this, json, json.bytes);
       this.#encoded = true;
     }
     return json;

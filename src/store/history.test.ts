@@ -1,11 +1,12 @@
 // The history window: what it keeps, and which rows nobody needs once it has moved on.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JsonCache, StoredEntry } from "./entry.ts";
+import type { Encoded } from "./encode.ts";
+import { StoredEntry, TurnCache } from "./entry.ts";
 import { garbageOf, History, type HistoryEvent } from "./history.ts";
 import { pod, key } from "./store.contract.ts";
 
-const cache = new JsonCache(1000);
+const cache = new TurnCache<Encoded>(1000);
 const entry = (revision: number, rowRevision = revision) =>
   new StoredEntry(
     { key: key("a"), revision, createRevision: 2, rowRevision, volatile: rowRevision !== revision },
@@ -58,16 +59,16 @@ test("the version before goes, and with a deletion its own row; versions in memo
 });
 
 test("encoded bytes are kept up to their limit, the least used go first", () => {
-  const small = new JsonCache(25);
+  const small = new TurnCache(25);
   const [a, b, c] = [{}, {}, {}];
-  small.set(a, Buffer.alloc(10));
-  small.set(b, Buffer.alloc(10));
+  small.set(a, {}, 10);
+  small.set(b, {}, 10);
   small.get(a);
-  small.set(c, Buffer.alloc(10));
+  small.set(c, {}, 10);
   assert.equal(small.get(b), undefined);
   assert.ok(small.get(a) && small.get(c));
   const d = {};
-  small.offer(d, Buffer.alloc(10));
+  small.offer(d, {}, 10);
   assert.equal(small.get(d), undefined, "what is in use stays");
   assert.ok(small.get(a) && small.get(c));
 });

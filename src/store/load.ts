@@ -1,5 +1,6 @@
 // Builds the memory image and the history window from the rows of a log, read in revision order.
-import type { JsonCache } from "./entry.ts";
+import type { Encoded } from "./encode.ts";
+import type { TurnCache } from "./entry.ts";
 import { StoredEntry, withRevision } from "./entry.ts";
 import type { HistoryLimits } from "./history.ts";
 import { History, garbageOf } from "./history.ts";
@@ -41,13 +42,13 @@ export const emptyState = (limits: HistoryLimits): LoadedState => ({
 export class Loader {
   readonly #image = new Image();
   readonly #history: History;
-  readonly #cache: JsonCache;
+  readonly #cache: TurnCache<Encoded>;
   readonly #counters: LogCounters;
   readonly #now: number;
   readonly #garbage: number[] = [];
   #revision = firstRevision;
 
-  constructor(limits: HistoryLimits, cache: JsonCache, counters: LogCounters, now: number) {
+  constructor(limits: HistoryLimits, cache: TurnCache<Encoded>, counters: LogCounters, now: number) {
     this.#history = new History(limits);
     this.#cache = cache;
     this.#counters = counters;

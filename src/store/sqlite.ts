@@ -5,7 +5,8 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { EngineStore } from "./engine.ts";
-import { JsonCache, StoredEntry, withRevision } from "./entry.ts";
+import type { Encoded } from "./encode.ts";
+import { StoredEntry, TurnCache, withRevision } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import type { LoadedState } from "./load.ts";
 import { Loader } from "./load.ts";
@@ -34,7 +35,7 @@ export interface SqliteStoreOptions {
  * refuses, `damaged` when the file cannot be read or decoded.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const cache = new JsonCache(defaultJsonCacheBytes);
+  const cache = new TurnCache<Encoded>(defaultJsonCacheBytes);
   const log = new SqliteLog(resolve(options.file), options.log);
   try {
     const loaded = await log.open((counters) => {
@@ -67,7 +68,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
  */
 async function reviveOutrun(
   state: LoadedState,
-  { log, cache, codec, now }: { log: Log; cache: JsonCache; codec: Codec | undefined; now: number },
+  { log, cache, codec, now }: { log: Log; cache: TurnCache<Encoded>; codec: Codec | undefined; now: number },
 ): Promise<LoadedState> {
   const events: HistoryEvent[] = [];
   let revision = state.revision;

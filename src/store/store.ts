@@ -1,6 +1,7 @@
 // The store's interface: a revisioned, linearizable map of immutable objects with a history that can be watched.
 // It knows keys and values, no kinds. Embedded (SQLite) and distributed (etcd) stores both fit it.
 import type { KubeObject } from "../machinery/object.ts";
+import type { JsonPart } from "./encode.ts";
 
 /** `collection` is `<group>/<plural>` (core: `/pods`); `namespace` is "" for cluster-scoped objects. */
 export interface StoreKey {
@@ -17,8 +18,10 @@ export interface Entry<T extends KubeObject = KubeObject> {
   readonly revision: number;
   /** Revision of the write that created the object. */
   readonly createRevision: number;
-  /** The object as JSON, encoded once and cached while in use. */
+  /** The object as JSON. */
   json(): Buffer;
+  /** The same in parts, one after the other: what many objects share is in memory once. */
+  jsonParts(): readonly JsonPart[];
 }
 
 /**

@@ -7,13 +7,8 @@ import type { Entry, StoreEvent, StoreKey } from "../../store/store.ts";
 /** An entry around any object; its JSON is made when first asked for. */
 export function entryOf(key: StoreKey, object: KubeObject, revision: number, createRevision: number): Entry {
   let encoded: Buffer | undefined;
-  return {
-    key,
-    object,
-    revision,
-    createRevision,
-    json: () => (encoded ??= Buffer.from(JSON.stringify(object))),
-  };
+  const json = () => (encoded ??= Buffer.from(JSON.stringify(object)));
+  return { key, object, revision, createRevision, json, jsonParts: () => [json()] };
 }
 
 const views = new WeakMap<AnyKind, WeakMap<Entry, Entry>>();

@@ -6,17 +6,22 @@ import type { Body, BodySink } from "./exchange.ts";
 /** Large enough to keep TLS busy, small enough to be filled and written in about two milliseconds. */
 const chunkBytes = 512 * 1024;
 
+/** Of a UTF-16 code unit in UTF-8. */
+const maxCharBytes = 3;
+
 /** Filled buffers are garbage that only a full collection finds, so a few are used again. */
 const spare: Buffer[] = [];
 const maxSpare = 2;
 
+export type BodyPart = Uint8Array | string;
+
 class Chunks {
-  readonly #parts: Iterator<Uint8Array>;
+  readonly #parts: Iterator<BodyPart>;
   readonly #buffer = spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
   /** The part that did not fit, from where it has not been copied. */
   #rest: Uint8Array | undefined;
 
-  constructor(parts: Iterator<Uint8Array>) {
+  constructor(parts: Iterator<BodyPart>) {
     this.#parts = parts;
   }
 
@@ -24,8 +29,13 @@ class Chunks {
   next(): { readonly bytes: Buffer; readonly last: boolean } {
     let size = 0;
     while (size < chunkBytes) {
-      const part = this.#rest ?? (this.#parts.next().value as Uint8Array | undefined);
-      if (!part) return { bytes: this.#buffer.subarray(0, size), last: true };
+      const next = this.#rest ?? (this.#parts.next().value as BodyPart | undefined);
+      if (next === undefined) return { bytes: this.#buffer.subarray(0, size), last: true };
+      if (typeof next === "string" && next.length * maxCharBytes <= chunkBytes - size) {
+        size += this.#buffer.write(next, size);
+        continue;
+      }
+      const part = typeof next === "string" ? Buffer.from(next) : next;
       const fits = Math.min(part.length, chunkBytes - size);
       this.#buffer.set(fits === part.length ? part : part.subarray(0, fits), size);
       this.#rest = fits === part.length ? undefined : part.subarray(fits);
@@ -40,7 +50,7 @@ class Chunks {
 }
 
 /** The parts as a body: whole when they are few, else in chunks with pauses for other requests. */
-export function chunked(parts: Iterator<Uint8Array>): Exclude<Body, string> {
+export function chunked(parts: Iterator<BodyPart>): Exclude<Body, string> {
   const chunks = new Chunks(parts);
   const first = chunks.next();
   if (first.last) {

@@ -7,7 +7,7 @@ import type { KubeObject } from "../../machinery/object.ts";
 import type { Entry, StoreEvent } from "../../store/store.ts";
 import type { ListResult } from "../types.ts";
 import { hasProtobuf } from "../protobuf/encode.ts";
-import { chunked } from "./chunks.ts";
+import { chunked, type BodyPart } from "./chunks.ts";
 import type { EdgeRequest, EdgeResponse } from "./exchange.ts";
 import { jsonType } from "./exchange.ts";
 import { negotiate, type Representation } from "./negotiate.ts";
@@ -34,10 +34,10 @@ export interface Encoding {
 /** Reads what the client wants of a kind. Throws NotAcceptable, or BadRequest for a bad includeObject. */
 export function encodingOf(
   kind: AnyKind,
-  { headers: { accept }, query, upgrade }: Pick<EdgeRequest, "headers" | "query" | "upgrade">,
+  { headers: { accept }, search, query, upgrade }: Pick<EdgeRequest, "headers" | "search" | "query" | "upgrade">,
   now: number,
 ): Encoding {
-  const include = query.get("includeObject") || "Metadata";
+  const include = (search && query.get("includeObject")) || "Metadata";
   if (include !== "None" && include !== "Metadata" && include !== "Object") {
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   }
@@ -46,7 +46,7 @@ export function encodingOf(
   if (kind.virtual && representation.as !== "object") {
     throw notAcceptable(`${kind.plural} have no metadata, so they cannot be shown as a ${representation.as}`);
   }
-  return { representation, include, pretty: isTrue(query.get("pretty")), now };
+  return { representation, include, pretty: search !== "" && isTrue(query.get("pretty")), now };
 }
 
 const stringify = (value: unknown, pretty: boolean): Buffer =>
@@ -84,7 +84,7 @@ function objectBytes(kind: AnyKind, object: KubeObject, { representation, includ
 interface ListFrame {
   readonly head: string;
   readonly tail: string;
-  readonly item: (entry: Entry) => Uint8Array;
+  readonly item: (entry: Entry) => Iterable<BodyPart>;
 }
 
 const metadataOf = (result: ListResult) => ({
@@ -98,10 +98,10 @@ function listFrame(kind: AnyKind, result: ListResult, encoding: Encoding): ListF
   const { representation, include, now } = encoding;
   if (representation.as === "object") {
     const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[`;
-    return { head, tail: "]}\n", item: (entry) => entry.json() };
+    return { head, tail: "]}\n", item: (entry) => entry.jsonParts() };
   }
   const { version } = representation;
-  const encode = (value: unknown) => Buffer.from(JSON.stringify(value));
+  const encode = (value: unknown) => [Buffer.from(JSON.stringify(value))];
   if (representation.as === "PartialObjectMetadata") {
     const head = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"items":[`;
     return { head, tail: "]}\n", item: (entry) => encode(partialObject(entry.object, version)) };
@@ -118,21 +118,19 @@ export function listResponse(kind: AnyKind, result: ListResult, encoding: Encodi
   const headers = { "content-type": jsonType };
   const parts = listParts(listFrame(kind, result, encoding), result.entries);
   if (encoding.pretty) {
-    const text = Buffer.concat([...parts]).toString("utf8");
+    const text = [...parts].map(String).join("");
     return { status: 200, headers, compressible: true, body: stringify(JSON.parse(text), true) };
   }
   return { status: 200, headers, compressible: true, body: chunked(parts) };
 }
 
-const comma = Buffer.from(",");
-
-function* listParts({ head, tail, item }: ListFrame, entries: readonly Entry[]): Generator<Uint8Array> {
-  yield Buffer.from(head);
+function* listParts({ head, tail, item }: ListFrame, entries: readonly Entry[]): Generator<BodyPart> {
+  yield head;
   for (let i = 0; i < entries.length; i++) {
-    if (i > 0) yield comma;
-    yield item(entries[i]!);
+    if (i > 0) yield ",";
+    yield* item(entries[i]!);
   }
-  yield Buffer.from(tail);
+  yield tail;
 }
 
 /** Turns watch events into frames: lines of JSON, or protobuf messages with their length in front. */

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { apiVersionOf } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import { JsonCache } from "../../store/entry.ts";
+import { TurnCache } from "../../store/entry.ts";
 import type { Entry, StoreEvent } from "../../store/store.ts";
 import { protobufType } from "../protobuf/decode.ts";
 import {
@@ -28,11 +28,14 @@ export interface Typed {
 }
 
 const headers = { "content-type": protobufType };
-const messages = new JsonCache(16 * 1024 * 1024);
+const messages = new TurnCache<Buffer>(8 << 20);
 
 function messageOf(kind: AnyKind, entry: Entry): Buffer {
   let message = messages.get(entry);
-  if (!message) messages.offer(entry, (message = encodeMessage(kind.schema, entry.object)));
+  if (!message) {
+    message = encodeMessage(kind.schema, entry.object);
+    messages.offer(entry, message, message.length);
+  }
   return message;
 }
 
