@@ -3,6 +3,7 @@
 import type { FieldError } from "../machinery/errors.ts";
 import type { TypedSchema } from "../machinery/apply/typed.ts";
 import type { KubeObject } from "../machinery/object.ts";
+import type { Awaitable } from "../machinery/turn.ts";
 import type { JSONSchemaProps } from "./generated/apiextensions.v1.ts";
 import type { Decoded } from "./schema.ts";
 
@@ -51,8 +52,8 @@ export interface CustomResource<T extends KubeObject> {
   readonly decode: (value: unknown) => Decoded;
   readonly applySchema: TypedSchema;
   readonly schema: JSONSchemaProps;
-  /** Everything wrong with an update of the object, its status or scale; stands for all other validate functions of an update. */
-  readonly validateChange: (object: T, old: T) => readonly FieldError[];
+  /** Everything wrong with a new object, or an update of it, its status or scale; stands for all other validate functions. */
+  readonly validate: (object: T, old?: T) => Awaitable<readonly FieldError[]>;
   /** Sent with every answer in a version that will go. */
   readonly deprecationWarning?: string;
 }

@@ -17,3 +17,6 @@ export async function inTurns<T, R>(items: Iterable<T>, work: (item: T) => R): P
   }
   return results;
 }
+
+/** What is mostly there at once. */
+export type Awaitable<T> = T | Promise<T>;

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { AnyKind } from "../../kinds/registry.ts";
 import { formatTime } from "../../machinery/clock.ts";
-import { badRequest, invalid, methodNotSupported, notFound } from "../../machinery/errors.ts";
+import { badRequest, invalid, methodNotSupported, notFound, type FieldError } from "../../machinery/errors.ts";
 import { randomSuffix } from "../../machinery/names.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { StoreError } from "../../store/store.ts";
@@ -73,16 +73,18 @@ export async function createDecoded(
     const { transaction } = request;
     try {
       let mutation: Promise<void> | undefined;
+      let checks: Promise<void> | undefined;
       // A second attempt only has another generated name: what was filled in already stays.
       if (tries === 1) {
         mutation = core.admission.mutate(request);
         if (mutation) await mutation;
-        finish(core, context, request, mutation !== undefined);
+        checks = finish(core, context, request, mutation !== undefined);
+        if (checks) await checks;
       }
       const validation = core.admission.validate(request);
       if (validation) await validation;
       // While somebody else was asked, the namespace may have gone.
-      if (mutation || validation) checkNamespace(request, core);
+      if (mutation || checks || validation) checkNamespace(request, core);
       const { object } = request;
       trackManagers(core, context, kind, object, undefined, parameters);
       const key = storeKey(kind, { namespace: request.namespace, name: object.metadata.name });
@@ -116,8 +118,13 @@ function fillSystemMetadata(core: Core, draft: KubeObject): void {
   metadata.creationTimestamp = formatTime(core.clock.now());
 }
 
-/** Between mutation and validation: what the server itself fills in, and the checks of the kind. Throws Invalid. */
-function finish(core: Core, context: RequestContext, request: AdmissionRequest, mayBeAnother: boolean): void {
+/** Between mutation and validation: what the server itself fills in, and the checks of the kind. Throws, or rejects with, Invalid. */
+function finish(
+  core: Core,
+  context: RequestContext,
+  request: AdmissionRequest,
+  mayBeAnother: boolean,
+): Promise<void> | undefined {
   const { kind, object: draft } = request;
   if (mayBeAnother) {
     checkIdentity(kind, draft, request.namespace, "");
@@ -127,9 +134,14 @@ function finish(core: Core, context: RequestContext, request: AdmissionRequest, 
   if (kind.hasGeneration) draft.metadata.generation = 1;
   const sibling = kind.manyAlike && !kind.storage ? core.store.siblingOf(draft) : undefined;
   if (sibling) shareParts(draft, sibling);
-  const errors = [...validateMetadata(kind, draft.metadata), ...(kind.validate?.(draft, sibling) ?? [])];
-  if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
-  if (kind.warnings) context.warnings.push(...kind.warnings(draft));
+  const judged = (found: readonly FieldError[]) => {
+    const errors = [...validateMetadata(kind, draft.metadata), ...found];
+    if (errors.length > 0) throw invalid(kind, draft.metadata.name ?? "", errors);
+    if (kind.warnings) context.warnings.push(...kind.warnings(draft));
+    return undefined;
+  };
+  const found = kind.custom ? kind.custom.validate(draft) : (kind.validate?.(draft, sibling) ?? []);
+  return found instanceof Promise ? found.then(judged) : judged(found);
 }
 
 /** The stored entry that a write is based on; throws NotFound. */

@@ -13,6 +13,7 @@ import {
 import type { FieldError } from "../../machinery/errors.ts";
 import { invalidValue } from "../../machinery/field.ts";
 import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import { StoreError, type Entry } from "../../store/store.ts";
 import type { AdmissionRequest } from "../admission/chain.ts";
 import type { ObjectTarget, RequestContext, WriteParameters } from "../types.ts";
@@ -204,10 +205,11 @@ async function prepare(
   if (subresource === "") kind.prepareForUpdate?.(next, old);
   if (kind.manyAlike) shareParts(next, old);
   bumpGeneration(kind, next, old);
+  const found = changeErrors(kind, next, old, subresource);
   const errors = [
     ...validateMetadata(kind, next.metadata),
     ...validateMetadataUpdate(next, old),
-    ...changeErrors(kind, next, old, subresource),
+    ...(found instanceof Promise ? await found : found),
   ];
   if (errors.length > 0) throw invalid(kind, next.metadata.name, errors);
   if (subresource === "" && kind.warnings) context.warnings.push(...kind.warnings(next));
@@ -230,8 +232,13 @@ const identityErrors = (metadata: ObjectMeta, old: ObjectMeta): FieldError[] =>
     .filter((field) => metadata[field] !== old[field])
     .map((field) => invalidValue(`metadata.${field}`, metadata[field] ?? "", "field is immutable"));
 
-function changeErrors(kind: AnyKind, next: KubeObject, old: KubeObject, subresource: string): readonly FieldError[] {
-  if (kind.custom) return kind.custom.validateChange(next, old);
+function changeErrors(
+  kind: AnyKind,
+  next: KubeObject,
+  old: KubeObject,
+  subresource: string,
+): Awaitable<readonly FieldError[]> {
+  if (kind.custom) return kind.custom.validate(next, old);
   if (subresource === "status") return kind.validateStatusUpdate?.(next, old) ?? [];
   const validateChange = subresource === "" ? kind.validateUpdate : kind.validateSubresourceUpdate?.[subresource];
   return [...(kind.validate?.(next, old) ?? []), ...(validateChange?.(next, old) ?? [])];

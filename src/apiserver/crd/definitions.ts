@@ -10,6 +10,7 @@ import type { Logger } from "../../machinery/log.ts";
 import { StoreError, type Entry, type Store } from "../../store/store.ts";
 import { createCleanup, definitionsCollection, type Cleanup, type RemoveObject } from "./cleanup.ts";
 import { converterOf } from "./conversion.ts";
+import { judgeInThread } from "./rules-thread.ts";
 import { decideNames, takenBy, withConditions, type NameDecision } from "./names.ts";
 
 export interface DefinitionsOptions {
@@ -113,7 +114,9 @@ function rowsOf({ store }: State, definition: CustomResourceDefinition, { accept
   const terminating = definition.metadata.deletionTimestamp !== undefined;
   return definition.spec.versions
     .filter(({ served }) => served)
-    .map((version) => customKind({ definition, version, names: accepted, terminating, converter }));
+    .map((version) =>
+      customKind({ definition, version, names: accepted, terminating, converter, judgeElsewhere: judgeInThread }),
+    );
 }
 
 /** New rows stand in for old ones of the same version without a gap. */

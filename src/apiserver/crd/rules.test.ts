@@ -130,3 +130,19 @@ test("rules that may cost too much are refused, by what their schema bounds", as
   );
   assert.equal(all.filter((text) => text.includes("contributed to estimated rule cost total")).length, 4);
 });
+
+test("rules that take long hold up nobody else, and say the same as others", async () => {
+  const each = (name: string, inner: string) => `self.hosts.all(${name}, ${inner})`;
+  const rule = each("a", each("b", each("c", each("d", "a.port + b.port + c.port != d.port"))));
+  const server = await apiWith(cronTabs(spec({ rule, message: "a sum" })));
+  const hosts = Array.from({ length: 10 }, (_, i) => ({ port: 1000 + i }));
+  const order: string[] = [];
+  const slow = server.create("a", { spec: { hosts } }).then(() => order.push("slow"));
+  const quick = server.create("b", { spec: { hosts: hosts.slice(0, 1) } }).then(() => order.push("quick"));
+  await Promise.all([slow, quick]);
+  assert.deepEqual(order, ["quick", "slow"]);
+  const withSum = [...hosts.slice(0, 9), { port: 3000 }];
+  assert.deepEqual(await refused(server.create("c", { spec: { hosts: withSum } })), [
+    'spec: Invalid value: "object": a sum',
+  ]);
+});

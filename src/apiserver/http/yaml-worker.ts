@@ -41,5 +41,6 @@ const writeYaml = (json: string): string =>
   });
 
 parentPort?.on("message", ({ text, isJson }: YamlTask) => {
-  parentPort!.postMessage(isJson ? { value: writeYaml(text), duplicates: [] } : parseYaml(text));
+  const result: YamlResult = isJson ? { value: writeYaml(text), duplicates: [] } : parseYaml(text);
+  parentPort!.postMessage({ result });
 });

@@ -10,6 +10,7 @@ import { allVerbs, apiVersionOf, type ForeignConversion, type Kind } from "../ki
 import { decodeObject, type Decoded } from "../schema.ts";
 import type { FieldError } from "../../machinery/errors.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import { columnsOf, scaleOf, selectorFieldOf } from "./columns.ts";
 import { withDefaults } from "./defaults.ts";
 import { pruneObject } from "./prune.ts";
@@ -32,12 +33,26 @@ export interface CustomKindOptions {
   readonly terminating: boolean;
   /** For the Webhook strategy; without it only the name of the version changes. */
   readonly converter?: Converter | undefined;
+  /** Judges by the rules of a schema what would hold up everybody else here; without it nothing is too long. */
+  readonly judgeElsewhere?: JudgeElsewhere | undefined;
 }
+
+/** As `compileRules` does, all the way. */
+export type JudgeElsewhere = (
+  schema: JSONSchemaProps,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  errors: readonly FieldError[],
+) => Promise<readonly FieldError[]>;
+
+/** About 4 ms of rules. */
+const stepsPerTurn = 15_000;
 
 const open: JSONSchemaProps = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
 
 /** The kind of one version. Throws when the definition could not have passed validation. */
-export function customKind({ definition, version, names, terminating, converter }: CustomKindOptions): Kind {
+export function customKind(options: CustomKindOptions): Kind {
+  const { definition, version, names, terminating, converter, judgeElsewhere } = options;
   const { group, scope, versions } = definition.spec;
   const schema = version.schema?.openAPIV3Schema ?? open;
   const own = { group, version: version.name, kind: names.kind };
@@ -47,9 +62,12 @@ export function customKind({ definition, version, names, terminating, converter 
   const scale = version.subresources?.scale;
   const selectable = version.selectableFields ?? [];
   const rules = compileRules(schema);
-  const judge = (object: KubeObject, old?: KubeObject): readonly FieldError[] => {
+  const judge = (object: KubeObject, old?: KubeObject): Awaitable<readonly FieldError[]> => {
     const errors = schemaErrors(object, schema, old);
-    return rules ? [...errors, ...rules(object, old, errors)] : errors;
+    if (!rules) return errors;
+    const found = rules(object, old, errors, judgeElsewhere && stepsPerTurn);
+    if (found) return [...errors, ...found];
+    return judgeElsewhere!(schema, object, old, errors).then((later) => [...errors, ...later]);
   };
   return {
     ...own,
@@ -89,7 +107,7 @@ export function customKind({ definition, version, names, terminating, converter 
       decode: (value) => decodeCustom(value, schema),
       applySchema: applySchemaOfCustomResource(schema),
       schema,
-      validateChange: (object, old) => judge(object, old),
+      validate: judge,
       ...(version.deprecated
         ? { deprecationWarning: version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated` }
         : {}),
@@ -98,7 +116,6 @@ export function customKind({ definition, version, names, terminating, converter 
     prepareForCreate: (draft) => {
       if (hasStatus) delete (draft as { status?: unknown }).status;
     },
-    validate: (object) => judge(object),
   };
 }
 

@@ -14,8 +14,16 @@ import { correlation } from "./validate.ts";
 
 type Errors = FieldError[];
 
-/** Judges an object by its rules; `errors` are what the schema finds wrong already. */
-export type Rules = (object: unknown, old: unknown, errors: readonly FieldError[]) => readonly FieldError[];
+/**
+ * Judges an object by its rules; `errors` are what the schema finds wrong already. Undefined when more than `steps` would
+ * have to be taken, where there are fewer of them than an object may cost.
+ */
+export type Rules = (
+  object: unknown,
+  old: unknown,
+  errors: readonly FieldError[],
+  steps?: number,
+) => readonly FieldError[] | undefined;
 
 /** Steps for all rules of one object, as upstream's limit of a request in proportion to that of a call. */
 const stepsPerObject = 10_000_000;
@@ -50,11 +58,11 @@ interface CompiledRule {
 export function compileRules(schema: JSONSchemaProps): Rules | undefined {
   const root = placeOf(schema, 1, true);
   if (!root) return undefined;
-  return (object, old, errors) => {
+  return (object, old, errors, steps = stepsPerObject) => {
     if (errors.some(({ type }) => blocking.has(type))) return [uncheckedError];
-    const walk: Walk = { errors: [], left: stepsPerObject };
+    const walk: Walk = { errors: [], left: steps, isLimited: steps < stepsPerRule };
     judge(root, object, old, "", walk);
-    return walk.errors;
+    return walk.isLimited && walk.left < 0 ? undefined : walk.errors;
   };
 }
 
@@ -214,8 +222,10 @@ function resultOf(made: Program | string, type: string, text: string, error: str
 
 interface Walk {
   readonly errors: Errors;
-  /** Steps that are left for the object. */
+  /** Steps that are left for the object; negative when they are used up. */
   left: number;
+  /** Whether they are fewer than a single rule may take. */
+  readonly isLimited: boolean;
 }
 
 function judge(place: Place, value: unknown, old: unknown, at: string, walk: Walk): void {
@@ -254,7 +264,7 @@ function judgeHere(place: Place, value: unknown, old: unknown, at: string, walk:
     try {
       const { value: holds, spent } = program.run(variables, Math.min(walk.left, stepsPerRule));
       walk.left -= spent;
-      if (holds !== true) walk.errors.push(failure(one, variables, at, place.schema.type ?? ""));
+      if (holds !== true) walk.errors.push(failure(one, variables, at, place.schema.type ?? "", walk));
     } catch (problem) {
       if (problem instanceof BudgetError) {
         walk.left = -1;
@@ -276,9 +286,10 @@ function failure(
   variables: Readonly<Record<string, unknown>>,
   at: string,
   type: string,
+  walk: Walk,
 ): FieldError {
   const detail =
-    (message && messageOf(message, variables)) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
+    (message && messageOf(message, variables, walk)) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
   const field = `${at}${fieldPathText(rule.fieldPath, at)}` || "<nil>";
   switch (rule.reason) {
     case "FieldValueForbidden":
@@ -300,12 +311,14 @@ function fieldPathText(fieldPath: string | undefined, at: string): string {
 }
 
 /** The text of a message expression; undefined when it fails or gives none. */
-function messageOf(program: Program, variables: Readonly<Record<string, unknown>>): string | undefined {
+function messageOf(program: Program, variables: Readonly<Record<string, unknown>>, walk: Walk): string | undefined {
   try {
-    const { value } = program.run(variables);
+    const { value, spent } = program.run(variables, walk.isLimited ? walk.left : stepsPerRule);
+    if (walk.isLimited) walk.left -= spent;
     const text = typeof value === "string" ? value.trim() : "";
     return text === "" || text.includes("\n") || Buffer.byteLength(text) > maxMessageBytes ? undefined : text;
-  } catch {
+  } catch (problem) {
+    if (problem instanceof BudgetError && walk.isLimited) walk.left = -1;
     return undefined;
   }
 }
