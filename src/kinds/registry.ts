@@ -30,7 +30,10 @@ export class KindRegistry {
   }
 
   byResource(group: string, version: string, plural: string): AnyKind | undefined {
-    return this.#byResource.get(plural)?.find((kind) => kind.group === group && kind.version === version);
+    for (const kind of this.#byResource.get(plural) ?? []) {
+      if (kind.group === group && kind.version === version) return kind;
+    }
+    return undefined;
   }
 
   byKind(group: string, version: string, kind: string): AnyKind | undefined {

@@ -9,10 +9,10 @@ const minBytes = 128 * 1024;
 /** The response, compressed off the main thread when it is large and the client takes gzip. */
 export function compressed(request: EdgeRequest, response: EdgeResponse): EdgeResponse | Promise<EdgeResponse> {
   const { body, compressible, headers } = response;
-  if (!compressible || !/\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) return response;
+  if (!compressible || body === undefined || (typeof body !== "function" && body.length < minBytes)) return response;
+  if (!/\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) return response;
   const gzipped = { ...headers, "content-encoding": "gzip", vary: "Accept-Encoding" };
   if (typeof body === "function") return { ...response, headers: gzipped, body: (sink) => compressStream(body, sink) };
-  if (body === undefined || body.length < minBytes) return response;
   return gzipAsync(body, { level: 1 }).then((zipped) => ({ ...response, headers: gzipped, body: zipped }));
 }
 

@@ -3,9 +3,10 @@
 import type { Clock } from "../../machinery/clock.ts";
 import { parseDuration } from "../../machinery/duration.ts";
 import { badRequest, statusError } from "../../machinery/errors.ts";
+import type { Ticket } from "../flowcontrol/dispatcher.ts";
 import { isLongRunning } from "../flowcontrol/flow-control.ts";
 import type { UserInfo } from "../types.ts";
-import { upgraded, type EdgeRequest, type Outcome } from "./exchange.ts";
+import { upgraded, type EdgeRequest, type EdgeResponse, type Outcome } from "./exchange.ts";
 import type { RequestInfo } from "./request-info.ts";
 import type { EdgeServices } from "./services.ts";
 
@@ -13,6 +14,8 @@ export interface GatedRequest {
   readonly request: EdgeRequest;
   readonly info: RequestInfo;
   readonly user: UserInfo;
+  /** Milliseconds of `performance.now()`. */
+  readonly startedAt: number;
   /** The body goes elsewhere as it comes. */
   readonly streamsBody: boolean;
 }
@@ -34,42 +37,49 @@ export function passGate(
   if (endless && info.verb !== "watch") return answer();
   const hasBody = !streamsBody && info.type === "resource" && bodyMethods.has(request.method);
   const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
+  const deadline = gated.startedAt + limitMs;
   const limited = (work: Awaitable<Outcome>) =>
     work instanceof Promise && !endless ? within(work, limitMs, services.clock) : work;
+  services.lifecycle.enter();
+  const leave = () => services.lifecycle.leave();
   // Who has no body waits for nothing but a seat, for which there is a limit already, and perhaps for the answer.
-  const work = pass(services, gated, headers, hasBody ? answer : () => limited(answer()), {
-    hasBody,
-    deadline: performance.now() + limitMs,
-  });
-  return hasBody ? limited(work) : work;
+  if (!hasBody) return ending(() => seated(services, gated, headers, () => limited(answer()), deadline), leave);
+  const run = () => seated(services, gated, headers, answer, deadline);
+  const read = () => {
+    // Before a seat is taken, so that those who send slowly keep nobody waiting.
+    const whole = request.body.prefetch();
+    return whole instanceof Promise ? whole.then(run) : run();
+  };
+  return limited(ending(read, () => (leave(), request.body.release())));
 }
 
-async function pass(
-  { lifecycle, flow }: EdgeServices,
-  { request, info, user }: GatedRequest,
+/** Answers on a seat. */
+function seated(
+  { flow }: EdgeServices,
+  gated: GatedRequest,
   headers: Record<string, string>,
   answer: () => Awaitable<Outcome>,
-  { hasBody, deadline }: { readonly hasBody: boolean; readonly deadline: number },
-): Promise<Outcome> {
-  lifecycle.enter();
+  deadline: number,
+): Awaitable<Outcome> {
+  const place = flow.place(gated.user, gated.info);
+  Object.assign(headers, place.headers);
+  const run = (ticket: Ticket) => ending(answer, () => ticket.release());
+  const ticket = flow.admit(place, gated, deadline);
+  return ticket instanceof Promise ? ticket.then(run) : run(ticket);
+}
+
+/** `try … finally` around what is mostly done at once. */
+function ending<T>(work: () => Awaitable<T>, end: () => void): Awaitable<T> {
+  let result: Awaitable<T>;
   try {
-    // Read before a seat is taken, so that those who send slowly keep nobody waiting.
-    const body = hasBody ? request.body.prefetch() : undefined;
-    if (body instanceof Promise) await body;
-    const place = flow.place(user, info);
-    Object.assign(headers, place.headers);
-    const admitted = flow.admit(place, { user, info, request }, deadline);
-    const ticket = admitted instanceof Promise ? await admitted : admitted;
-    try {
-      const outcome = answer();
-      return outcome instanceof Promise ? await outcome : outcome;
-    } finally {
-      ticket.release();
-    }
-  } finally {
-    lifecycle.leave();
-    if (hasBody) request.body.release();
+    result = work();
+  } catch (error) {
+    end();
+    throw error;
   }
+  if (result instanceof Promise) return result.finally(end);
+  end();
+  return result;
 }
 
 /** Rejects with Timeout after the limit; the work itself goes on to its end. */
@@ -102,7 +112,11 @@ function timeLimit(request: EdgeRequest, most: number): number {
 }
 
 /** The response with further headers. Nobody between here and the client may keep it, unless it says otherwise. */
-export const withHeaders = (outcome: Outcome, headers: Readonly<Record<string, string>>): Outcome =>
-  outcome === upgraded
-    ? outcome
-    : { ...outcome, headers: { "cache-control": "no-cache, private", ...outcome.headers, ...headers } };
+export function withHeaders(outcome: Outcome, headers: Readonly<Record<string, string>>): Outcome {
+  if (outcome === upgraded) return outcome;
+  const all: EdgeResponse["headers"] = { "cache-control": "no-cache, private" };
+  // Loops take less than half of what spreading takes.
+  for (const name in outcome.headers) all[name] = outcome.headers[name]!;
+  for (const name in headers) all[name] = headers[name]!;
+  return { status: outcome.status, headers: all, ...(outcome.body === undefined ? {} : { body: outcome.body }) };
+}

@@ -35,49 +35,75 @@ const verbs: Readonly<Record<string, string>> = {
 };
 const namespaceSubresources = new Set(["status", "finalize"]);
 
+/** The parts of a path between slashes, one after the other; a slash at the end ends the last one. */
+class Segments {
+  readonly #path: string;
+  readonly #end: number;
+  #at: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#end = path.endsWith("/") ? path.length - 1 : path.length;
+    this.#at = path.indexOf("/") + 1;
+  }
+
+  /** Undefined when there is none left. */
+  next(): string | undefined {
+    if (this.#at > this.#end) return undefined;
+    const slash = this.#path.indexOf("/", this.#at);
+    const end = slash < 0 ? this.#end : slash;
+    const segment = this.#path.slice(this.#at, end);
+    this.#at = end + 1;
+    return segment;
+  }
+
+  /** What is left, with the slashes before and behind it. */
+  get rest(): string {
+    return this.#path.slice(this.#at - 1);
+  }
+}
+
 /** Throws BadRequest for broken percent-encoding. `path` has no query. */
 export function parseRequest(method: string, path: string, query: URLSearchParams): RequestInfo {
-  const nonResource: NonResourceRequest = { type: "nonResource", verb: method.toLowerCase(), path };
-  const raw = path.split("/").slice(1);
-  if (raw.at(-1) === "") raw.pop();
-  const grouped = raw[0] === "apis";
-  if ((!grouped && raw[0] !== "api") || raw.length < (grouped ? 4 : 3)) return nonResource;
-  const group = grouped ? decode(raw[1]!) : "";
-  const version = decode(raw[grouped ? 2 : 1]!);
-  let at = grouped ? 3 : 2;
-  const verb = verbs[method] ?? method.toLowerCase();
-  const legacy = raw[at] === "watch" || raw[at] === "proxy" ? raw[at] : undefined;
-  if (legacy) at++;
-  if (at >= raw.length) return nonResource;
+  const segments = new Segments(path);
+  const root = segments.next();
+  const isResource = root === "api" || root === "apis";
+  const group = root === "apis" ? segments.next() : "";
+  const version = isResource ? segments.next() : undefined;
+  let resource = isResource ? segments.next() : undefined;
+  const legacy = resource === "watch" || resource === "proxy" ? resource : undefined;
+  if (legacy) resource = segments.next();
+  if (group === undefined || version === undefined || resource === undefined) {
+    return { type: "nonResource", verb: method.toLowerCase(), path };
+  }
+  let name = segments.next() ?? "";
+  let subresource = segments.next();
   let namespace = "";
-  if (raw[at] === "namespaces") {
-    const name = raw[at + 1];
-    const next = raw[at + 2];
-    if (name !== undefined && name !== "") {
-      namespace = decode(name);
-      if (next !== undefined && !namespaceSubresources.has(next)) at += 2;
+  if (resource === "namespaces" && name !== "") {
+    namespace = decode(name);
+    if (subresource !== undefined && !namespaceSubresources.has(subresource)) {
+      resource = subresource;
+      name = segments.next() ?? "";
+      subresource = segments.next();
     }
   }
-  const resource = decode(raw[at] ?? "");
-  const name = decode(raw[at + 1] ?? "");
-  const subresource = decode(raw[at + 2] ?? "");
-  const rest = raw.length > at + 3 ? `/${raw.slice(at + 3).join("/")}` : "";
+  name = decode(name);
+  const verb = legacy === "watch" ? "watch" : (verbs[method] ?? method.toLowerCase());
   return {
     type: "resource",
-    verb: refineVerb(legacy === "watch" ? "watch" : verb, name, query),
-    group,
-    version,
+    verb: name === "" ? refineVerb(verb, query) : verb,
+    group: decode(group),
+    version: decode(version),
     namespace: resource === "namespaces" ? name : namespace,
-    resource,
+    resource: decode(resource),
     name,
-    subresource,
-    rest: rest && path.endsWith("/") ? `${rest}/` : subresource && path.endsWith("/") && !rest ? "/" : rest,
+    subresource: decode(subresource ?? ""),
+    rest: subresource ? segments.rest : "",
   };
 }
 
 /** Without a name a get is a list or a watch, and a delete is a deletecollection. */
-function refineVerb(verb: string, name: string, query: URLSearchParams): string {
-  if (name !== "") return verb;
+function refineVerb(verb: string, query: URLSearchParams): string {
   if (verb === "get") return isTrue(query.get("watch")) ? "watch" : "list";
   return verb === "delete" ? "deletecollection" : verb;
 }

@@ -94,7 +94,12 @@ export function createRouter(options: RouterOptions): Router {
           : asked.type === "resource"
             ? answerObjects(extra, discovery, { services, request, info: asked, user, record }, warnings)
             : answerOther(options, discovery, request, asked.verb, user);
-      const passed = passGate(services, { request, info, user, streamsBody: remote !== undefined }, headers, answer);
+      const passed = passGate(
+        services,
+        { request, info, user, startedAt: started, streamsBody: remote !== undefined },
+        headers,
+        answer,
+      );
       outcome = passed instanceof Promise ? await passed : passed;
       if (record) outcome = record.answered(outcome, { decode: remote ? undefined : bodyDecoder(services) });
       if (outcome !== upgraded && prefersYaml(request.headers.accept)) outcome = await yamlResponse(outcome);
