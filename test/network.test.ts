@@ -6,13 +6,14 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { run, runOrThrow } from "../src/host/run.ts";
-import { realClock } from "../src/machinery/clock.ts";
+import { type Clock, realClock } from "../src/machinery/clock.ts";
 import { silentLogger } from "../src/machinery/log.ts";
 import { ensurePodNetwork, removePodNetwork } from "../src/network/cni.ts";
 import { EndpointSlice, Pod, Service } from "../src/kinds/index.ts";
 import { startDns } from "../src/network/dns/server.ts";
 import { removeServiceProxy, type ServiceProxy, startServiceProxy } from "../src/network/proxy/proxy.ts";
 import { FakeClient } from "../src/network/testing.ts";
+import { eventually } from "./harness.ts";
 
 const network = {
   bridge: "knh-test0",
@@ -28,6 +29,16 @@ const namespaces: string[] = [];
 const stop = new AbortController();
 const fake = new FakeClient();
 let proxy: ServiceProxy;
+/** Time as it is, except for what comes every half minute: that is when the test says so. */
+let halfMinute = () => {};
+const clock: Clock = {
+  now: realClock.now,
+  after(ms, callback, keepAlive) {
+    if (ms !== 30_000) return realClock.after(ms, callback, keepAlive);
+    halfMinute = callback;
+    return () => {};
+  },
+};
 
 async function addPod(name: string, address: string): Promise<void> {
   const namespace = `knh-${name}`;
@@ -151,7 +162,7 @@ before(async () => {
     nodeAddresses: ["10.231.0.1"],
     table,
     bridgeNetfilter,
-    clock: realClock,
+    clock,
     log: silentLogger,
     signal: stop.signal,
   });
@@ -352,6 +363,13 @@ test("a table that somebody else removed is back with the next change", async ()
   await offer(service("again", "10.232.1.9"), ["10.231.0.2"]);
   assert.equal(await connectOnce("10.232.1.9", 80), "a");
   assert.equal(await connectOnce("10.232.1.1", 80), "a");
+});
+
+test("a table that somebody else removed is noticed within half a minute, nothing having changed", async () => {
+  await runOrThrow("nft", ["delete", "table", "ip", table]);
+  halfMinute();
+  await eventually("the table is back", async () => (await run("nft", ["list", "table", "ip", table])).code === 0);
+  assert.equal(await connectOnce("10.232.1.9", 80), "a");
 });
 
 test("no packet to a pod or service address left the machine in all of this", async () => {

@@ -10,7 +10,7 @@ import { makeShared } from "../host/mount.ts";
 import { ensurePrivateDirectory } from "../host/private-directory.ts";
 import { ConfigMap, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service } from "../kinds/core/index.ts";
 import { isFinished } from "../kinds/core/node-room.ts";
-import type { Clock } from "../machinery/clock.ts";
+import { type Clock, repeat } from "../machinery/clock.ts";
 import { keyOf } from "../machinery/object.ts";
 import type { Logger } from "../machinery/log.ts";
 import { createCgroups } from "./cgroups.ts";
@@ -278,9 +278,8 @@ function watchRuntime({ grpc, clock, signal, context, workers, keeper }: Runtime
   const wakeAll = () => {
     for (const worker of workers.values()) worker.wake();
   };
-  let everyMs = safetyRelistMs;
   watchRuntimeEvents(grpc, { clock, signal }, (event) => {
-    if (event.type === "unsupported") everyMs = fallbackRelistMs;
+    if (event.type === "unsupported") repeat(clock, fallbackRelistMs, signal, wakeAll);
     else if (event.type === "connected") {
       wakeAll();
       void keeper.refresh();
@@ -290,15 +289,8 @@ function watchRuntime({ grpc, clock, signal, context, workers, keeper }: Runtime
       else worker?.exited(event.containerId);
     }
   });
-  const again = () => {
-    if (signal.aborted) return;
+  repeat(clock, safetyRelistMs, signal, () => {
     wakeAll();
-    if (everyMs === safetyRelistMs) void keeper.refresh();
-    later();
-  };
-  const later = () => {
-    const cancel = clock.after(everyMs, () => (signal.removeEventListener("abort", cancel), again()));
-    signal.addEventListener("abort", cancel, { once: true });
-  };
-  later();
+    void keeper.refresh();
+  });
 }

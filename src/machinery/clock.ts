@@ -30,6 +30,17 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Works again and again, `ms` after the last time is done, until the signal aborts. The work must not reject. */
+export function repeat(clock: Clock, ms: number, signal: AbortSignal, work: () => unknown): void {
+  if (signal.aborted) return;
+  const cancel = clock.after(ms, async () => {
+    signal.removeEventListener("abort", cancel);
+    await work();
+    repeat(clock, ms, signal, work);
+  });
+  signal.addEventListener("abort", cancel, { once: true });
+}
+
 let formatted = { second: Number.NaN, text: "" };
 
 /** RFC 3339 in whole seconds, the form of metav1.Time. */

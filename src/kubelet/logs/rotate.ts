@@ -5,7 +5,7 @@ import { readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import type { Clock } from "../../machinery/clock.ts";
+import { type Clock, repeat } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { RuntimeClient } from "../cri/client.ts";
 import type { RuntimeContainer } from "../pod/model.ts";
@@ -33,14 +33,9 @@ export class LogRotator {
 
   start(containers: () => readonly RuntimeContainer[]): void {
     const { clock, signal, log } = this.#options;
-    if (signal.aborted) return;
-    const cancel = clock.after(checkMs, () => {
-      signal.removeEventListener("abort", cancel);
-      void this.rotateAll(containers())
-        .catch((error: unknown) => log.warn({ error }, "log rotation failed"))
-        .finally(() => this.start(containers));
-    });
-    signal.addEventListener("abort", cancel, { once: true });
+    repeat(clock, checkMs, signal, () =>
+      this.rotateAll(containers()).catch((error: unknown) => log.warn({ error }, "log rotation failed")),
+    );
   }
 
   async rotateAll(containers: readonly RuntimeContainer[]): Promise<void> {

@@ -2,8 +2,7 @@
 import type { Client } from "../../client/client.ts";
 import { Lease, Node } from "../../kinds/index.ts";
 import type { ContainerImage } from "../../kinds/generated/core.v1.ts";
-import type { Clock } from "../../machinery/clock.ts";
-import { formatMicroTime } from "../../machinery/clock.ts";
+import { type Clock, formatMicroTime, repeat } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
 import type { Logger } from "../../machinery/log.ts";
@@ -42,7 +41,12 @@ export class NodeKeeper {
   async start(): Promise<void> {
     await this.#update();
     await this.#renew().catch((error: unknown) => this.#options.log.warn({ error }, "the node lease was not renewed"));
-    this.#renewLater();
+    repeat(this.#options.clock, renewMs, this.#options.signal, () =>
+      this.#renew().catch((error: unknown) => {
+        this.#lease = undefined;
+        this.#options.log.warn({ error: (error as Error).message }, "the node lease was not renewed");
+      }),
+    );
   }
 
   /** Looks at the runtime again and writes the Node object if something has changed. */
@@ -96,21 +100,6 @@ export class NodeKeeper {
     const status = nodeStatus(facts, node.status);
     if (deepEqual(withoutHeartbeat(status), withoutHeartbeat(node.status))) return;
     await client.patch(Node, { name: nodeName }, "merge", { status }, { subresource: "status" });
-  }
-
-  #renewLater(): void {
-    const { clock, signal, log } = this.#options;
-    if (signal.aborted) return;
-    const cancel = clock.after(renewMs, () => {
-      signal.removeEventListener("abort", cancel);
-      void this.#renew()
-        .catch((error: unknown) => {
-          this.#lease = undefined;
-          log.warn({ error: (error as Error).message }, "the node lease was not renewed");
-        })
-        .finally(() => this.#renewLater());
-    });
-    signal.addEventListener("abort", cancel, { once: true });
   }
 
   async #renew(): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Client } from "../../client/client.ts";
 import { run, runOrThrow } from "../../host/run.ts";
 import { EndpointSlice, Pod, Service } from "../../kinds/index.ts";
-import type { Clock } from "../../machinery/clock.ts";
+import { type Clock, repeat } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { keyOf } from "../../machinery/object.ts";
 import { forgetStaleFlows } from "./conntrack.ts";
@@ -38,6 +38,8 @@ export interface ServiceProxy extends AsyncDisposable {
 
 const sliceService = "kubernetes.io/service-name";
 const retryMs = { first: 1000, most: 30_000 };
+/** How often the table is looked for: `nft flush ruleset` by somebody else takes it along, and the guard of loopback with it. */
+const lookMs = 30_000;
 
 /** Replaces the table (in one step, so that connections notice nothing) and keeps it current until the signal aborts. */
 export async function startServiceProxy(options: ServiceProxyOptions): Promise<ServiceProxy> {
@@ -131,6 +133,17 @@ class Applier {
     await this.#applyOnce();
     this.#started = true;
     if (this.#dirty.size > 0) this.#wake();
+    const { clock, signal } = this.#options;
+    repeat(clock, lookMs, signal, () => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const { table, log, signal } = this.#options;
+    const tables = await run("nft", ["list", "tables", "ip"]).catch(() => undefined);
+    if (tables?.code !== 0 || tables.stdout.split("\n").includes(`table ip ${table}`) || signal.aborted) return;
+    log.warn({ table }, "the service rules were removed by somebody else; making them anew");
+    this.#replace = true;
+    this.#wake();
   }
 
   async settled(): Promise<void> {
