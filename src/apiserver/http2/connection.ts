@@ -342,7 +342,7 @@ export class Http2Connection implements StreamOwner {
       throw new ConnectionError(errorCode.streamClosed, "HEADERS of a stream that is closed");
     }
     this.#last = id;
-    if (id > this.#lastServed) return;
+    if (id > this.#lastServed) return isLast ? undefined : this.#ignore(id);
     if (head.type === "malformed") return this.#refuse(id, errorCode.protocol, isLast);
     if (this.#streams.size >= maxStreams || this.#outbox.bufferedBytes > maxBufferedBytes) {
       return this.#refuse(id, errorCode.refusedStream, isLast);
@@ -481,7 +481,11 @@ export class Http2Connection implements StreamOwner {
 
   #resetStream(id: number, code: number, isReceived = this.#streams.get(id)?.isReceived): void {
     this.#outbox.control32(frameType.reset, id, code);
-    if (isReceived) return;
+    if (!isReceived) this.#ignore(id);
+  }
+
+  /** What is still to come of a stream is of no matter. */
+  #ignore(id: number): void {
     this.#resets.add(id);
     if (this.#resets.size > maxResets) this.#resets.delete(this.#resets.values().next().value!);
   }
@@ -515,7 +519,7 @@ export class Http2Connection implements StreamOwner {
 
   #goAway(code: number): void {
     const payload = Buffer.alloc(8);
-    putUint32(payload, 0, this.#last);
+    putUint32(payload, 0, Math.min(this.#last, this.#lastServed));
     putUint32(payload, 4, code);
     this.#outbox.control(frameType.goAway, 0, 0, payload);
   }
