@@ -227,7 +227,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         return authenticationTrust(pki.clientCaPem, pki.frontProxyCaPem);
       },
       get publicKubeconfig() {
-        return publicKubeconfig({ server: `https://${settings.nodeAddress}:${server.port}`, caPem: pki.caPem });
+        return publicKubeconfig({ server: url, caPem: pki.caPem });
       },
       onTrustChange: pki.onChange,
       storageDir: join(dataDir, "volumes"),

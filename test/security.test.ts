@@ -126,6 +126,8 @@ describe("other users of the machine", () => {
         .toSorted();
     const expected = [`tcp 127.0.0.1:${apiPort}`, `tcp ${gateway}:${apiPort}`, `tcp ${dns}:53`, `udp ${dns}:53`];
     assert.deepEqual(places(knarr), expected.toSorted());
+    const info = await cluster.kubectl(["-n", "kube-public", "get", "configmap", "cluster-info", "-o", "yaml"]);
+    assert.ok(info.includes(`server: https://127.0.0.1:${apiPort}`), info);
     assert.deepEqual(places(haproxy), [`tcp 0.0.0.0:${httpPort}`, `tcp 0.0.0.0:${httpsPort}`].toSorted());
     // Who takes what the world sends has no rights and sees no file.
     const worker = `/proc/${haproxy.at(-1)}`;
