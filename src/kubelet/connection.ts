@@ -1,5 +1,5 @@
 // What the API server asks of this node: logs, exec, attach, port-forward and usage.
-import { request } from "node:http";
+import { request } from "../machinery/http.ts";
 import { stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import type {

@@ -1,7 +1,8 @@
 // HTTP/1.1 requests and upgrades as EdgeRequests. Node speaks the protocol.
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { STATUS_CODES } from "../../machinery/http.ts";
 import { Exchange, type Closing } from "./edge-request.ts";
 import { upgraded, type BodySink, type EdgeRequest, type EdgeResponse, type Handler } from "./exchange.ts";
 import type { Peers } from "./peers.ts";

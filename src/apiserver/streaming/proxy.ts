@@ -1,11 +1,12 @@
 // pods/proxy, services/proxy and nodes/proxy: plain HTTP passed on, upgrades included. Follows kubernetes v1.36
 // apimachinery/pkg/util/proxy/upgradeaware.go (redirect of the empty path, headers).
-import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
 import type { Node, Pod, Service } from "../../kinds/generated/core.v1.ts";
 import type { EndpointSlice } from "../../kinds/generated/discovery.v1.ts";
 import { methodNotSupported, notFound, serviceUnavailable } from "../../machinery/errors.ts";
+import { request as httpRequest } from "../../machinery/http.ts";
 import {
   jsonResponse,
   textResponse,

@@ -1,6 +1,6 @@
 // The things that probes and lifecycle hooks do: run a command, ask over HTTP, open a TCP connection, ask gRPC health.
 // Follows kubernetes v1.36 pkg/probe/{http,tcp,exec,grpc} (outcomes, messages).
-import { request as httpRequest } from "node:http";
+import { request as httpRequest } from "../../machinery/http.ts";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { Client, credentials } from "@grpc/grpc-js";

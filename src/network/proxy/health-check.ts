@@ -1,8 +1,9 @@
 // healthCheckNodePort: external load balancers ask each node over HTTP whether it has endpoints of a Service whose traffic
 // policy is Local. Follows kubernetes v1.36 pkg/proxy/healthcheck/service_health.go (status codes and body).
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { Cache } from "../../client/client.ts";
 import type { EndpointSlice, Service } from "../../kinds/index.ts";
+import { createServer } from "../../machinery/http.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { keyOf } from "../../machinery/object.ts";
 import { selectBackends } from "./endpoints.ts";
