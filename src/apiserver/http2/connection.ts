@@ -372,7 +372,11 @@ export class Http2Connection implements StreamOwner {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    for (const stream of fresh) if (!stream.isClosed) this.#start(stream);
+    for (const stream of fresh) {
+      if (stream.isClosed || stream.isStarted) continue;
+      if (stream.head.headers.expect?.toLowerCase() === "100-continue") this.#outbox.proceed(stream.sending);
+      this.#start(stream);
+    }
   }
 
   #windowUpdate(bytes: Buffer, start: number, end: number, id: number): void {

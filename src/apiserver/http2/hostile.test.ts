@@ -499,6 +499,15 @@ test("bodies that nobody reads fill the window of the connection, not more", asy
   assert.ok(client.streams.every((stream) => stream.isClosed));
 });
 
+test("a client that asks whether to send its body is told so, unless it has sent it", async () => {
+  const expecting = post(1, field("expect", "100-continue"));
+  const client = new Client().send(greeting, expecting);
+  assert.deepEqual(await client.read(), ["headers 1"]);
+  assert.deepEqual(await client.send(frame(data, endStream, 1, "61")).read(), ["headers 1 end"]);
+  const hasty = new Client().send(greeting, expecting, frame(data, endStream, 1, "61"));
+  assert.deepEqual(await hasty.read(), ["headers 1 end"]);
+});
+
 test("a client that leaves is answered, and then the connection ends", async () => {
   const client = new Client().send(greeting, post(1), frame(goAway, 0, 0, "0000000000000000"));
   assert.deepEqual(await client.read(), []);

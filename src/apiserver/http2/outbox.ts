@@ -145,7 +145,10 @@ export class Outbox {
     const most = headBytes + 1 + dateBytes + responseBytes(headers);
     if (most <= headBytes + maxFrameBytes && this.#hasRoom(most)) {
       const at = this.#used;
-      const end = this.#putBlock(this.#slab!, at + headBytes, status, headers, length);
+      let from = at + headBytes;
+      if (!this.#saidNoTable) this.#slab![from++] = noTable;
+      const end = this.#putBlock(this.#slab!, from, status, headers, length);
+      this.#saidNoTable = true;
       const flags = frameFlag.endHeaders | (isLast ? frameFlag.endStream : 0);
       putHead(this.#slab!, at, {
         length: end - at - headBytes,
@@ -158,8 +161,10 @@ export class Outbox {
       if (isLast) this.#ended(sending);
       return;
     }
+    // What waits may be overtaken, so it says it too.
     const block = Buffer.allocUnsafe(most);
-    const end = this.#putBlock(block, 0, status, headers, length);
+    block[0] = noTable;
+    const end = this.#putBlock(block, 1, status, headers, length);
     if (end > maxFrameBytes * 2) throw new TypeError("the headers of the response are too large");
     sending.isEnding = isLast;
     this.#wait(sending, {
@@ -169,17 +174,15 @@ export class Outbox {
     });
   }
 
-  #putBlock(
-    target: Buffer,
-    from: number,
-    status: number,
-    headers: ResponseHeaders,
-    length: number | undefined,
-  ): number {
-    let at = from;
-    if (!this.#saidNoTable) target[at++] = 0x20;
-    at = encodeResponse(target, at, status, headers, length);
+  /** Tells a client that asks first to send its body. */
+  proceed(sending: Sending): void {
+    const block = this.#saidNoTable ? proceedBlock : Buffer.concat([Buffer.of(noTable), proceedBlock]);
     this.#saidNoTable = true;
+    this.control(frameType.headers, frameFlag.endHeaders, sending.id, block);
+  }
+
+  #putBlock(target: Buffer, at: number, status: number, headers: ResponseHeaders, length: number | undefined): number {
+    at = encodeResponse(target, at, status, headers, length);
     return headers.date === undefined ? putDate(target, at, this.#options.clock.now()) : at;
   }
 
@@ -402,6 +405,10 @@ export class Outbox {
 }
 
 const empty = Buffer.alloc(0);
+/** A table size update: whoever allowed no table waits for it. */
+const noTable = 0x20;
+/** The status 100. */
+const proceedBlock = Buffer.from([8, 3, 0x31, 0x30, 0x30]);
 const takeSlab = (): Buffer => spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
 const slabOf = (filled: Buffer): Buffer => Buffer.from(filled.buffer, 0, slabBytes);
 
