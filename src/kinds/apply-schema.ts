@@ -41,7 +41,7 @@ function fieldSchema(facts: FieldFacts): TypedSchema {
 /** Ports are told apart by protocol too, which is TCP unless said otherwise. */
 const listMap = (keys: readonly string[], items: TypedSchema): TypedSchema => ({
   type: "listMap",
-  keys,
+  keys: keys.toSorted(),
   ...(keys.includes("protocol") ? { defaults: { protocol: "TCP" } } : {}),
   items,
 });
@@ -94,5 +94,5 @@ function customList(schema: JSONSchemaProps, extension: (keyword: Keyword) => un
       items.properties?.[key]?.default === undefined ? [] : [[key, items.properties[key].default]],
     ),
   );
-  return { type: "listMap", keys, defaults, items: customSchema(items) };
+  return { type: "listMap", keys: keys.toSorted(), defaults, items: customSchema(items) };
 }

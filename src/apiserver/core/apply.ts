@@ -14,7 +14,7 @@ import { attempt, resourceOf, storeKey } from "./core.ts";
 import type { Core } from "./core.ts";
 import { createDecoded } from "./create.ts";
 import { checkIdentity, decode } from "./decode.ts";
-import { cloneJson, viewOf } from "./entries.ts";
+import { cloneJson, draftOf, viewOf } from "./entries.ts";
 import { applySchemaOf, ignoredFields } from "./managers.ts";
 import { checkPreconditions, replace } from "./update.ts";
 import type { Written } from "./update.ts";
@@ -37,7 +37,7 @@ export function apply(
   }
   if (body === null || typeof body !== "object" || Array.isArray(body))
     throw badRequest("the applied configuration is no object");
-  const config = decode(kind, cloneJson(body), context, parameters);
+  const config = decode(kind, { ...body }, context, parameters);
   checkIdentity(kind, config, target.namespace, target.name);
   const subresource = parameters.subresource ?? "";
   const ignored = ignoredFields(kind, subresource);
@@ -59,7 +59,8 @@ export function apply(
       ...(ignored ? { ignored } : {}),
     });
     if (current && !applied.changed) return { entry: viewOf(kind, current), created: false };
-    const draft = cloneJson(applied.object) as unknown as KubeObject;
+    const object = applied.object as unknown as KubeObject;
+    const draft = live && kind.manyAlike ? draftOf(object, live) : cloneJson(object);
     const tracked = { ...parameters, managedFields: applied.managedFields };
     if (current) return { entry: await replace(core, context, kind, current, draft, tracked), created: false };
     const entry = await createDecoded(core, context, kind, draft, tracked).catch((error: unknown) => {

@@ -283,13 +283,17 @@ function withStatusOf(kind: AnyKind, old: WithStatus, draft: WithStatus): KubeOb
 /** Raises the generation when anything but metadata and status differs. */
 function bumpGeneration(kind: AnyKind, next: KubeObject, old: KubeObject): void {
   if (!kind.hasGeneration) return;
-  const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].some(
-    (field) =>
-      field !== "metadata" &&
-      (field !== "status" || (kind.custom && !kind.subresources?.status)) &&
-      !deepEqual(next[field as keyof KubeObject], old[field as keyof KubeObject]),
-  );
-  if (changed) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  const statusCounts = kind.custom && !kind.subresources?.status;
+  const changes = (field: string) =>
+    field !== "metadata" &&
+    (field !== "status" || statusCounts) &&
+    !deepEqual(next[field as keyof KubeObject], old[field as keyof KubeObject]);
+  const isChanged = () => {
+    for (const field in next) if (changes(field)) return true;
+    for (const field in old) if (!(field in next) && changes(field)) return true;
+    return false;
+  };
+  if (isChanged()) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
 /** True when nothing changed but the bookkeeping of managers' times. */

@@ -12,6 +12,7 @@ import {
   trackable,
   trackedComparison,
   trackedFields,
+  withFields,
 } from "./managed-fields.ts";
 import { fieldsOf, mergeTyped, removeFields, type TypedSchema } from "./typed.ts";
 
@@ -56,8 +57,8 @@ export function apply(request: ApplyRequest): Applied {
 
   const merged = mergeTyped(live ?? {}, config, schema) as JsonObject;
   const wanted = trackable(fieldsOf(config, schema, false), ignored);
-  const kept = others.reduce<Fields | undefined>((all, { fields }) => unionOf(all, fields), wanted);
-  const pruned = before ? ((removeFields(merged, schema, before.fields, kept) ?? {}) as JsonObject) : merged;
+  const isAsBefore = before !== undefined && deepEqual(before.fields, wanted);
+  const pruned = before && !isAsBefore ? prune(merged, schema, before, [...others.map(fieldsIn), wanted]) : merged;
 
   const comparison = trackedComparison(live ?? {}, pruned, schema, ignored);
   const changed = unionOf(comparison.added, comparison.modified);
@@ -67,22 +68,36 @@ export function apply(request: ApplyRequest): Applied {
   });
   if (contested.length > 0 && !request.force) throw conflictError(contested);
 
-  const next: Manager[] = others.flatMap((entry) => {
-    const fields = differenceOf(differenceOf(entry.fields, changed), comparison.removed);
-    return fields ? [{ ...entry, fields }] : [];
-  });
-  if (wanted) {
-    const { manager, apiVersion, subresource } = request;
-    const same =
-      before && before.apiVersion === apiVersion && deepEqual(before.fields, wanted) && !changed && !comparison.removed;
-    const time = same && before.time ? before.time : request.time;
-    next.push({ manager, operation: "Apply", apiVersion, subresource, time, fields: wanted });
+  const next = others.flatMap(
+    (entry) => withFields(entry, differenceOf(differenceOf(entry.fields, changed), comparison.removed)) ?? [],
+  );
+  if (isAsBefore && before.apiVersion === request.apiVersion && before.time && !changed && !comparison.removed) {
+    next.push(before);
+  } else if (wanted) {
+    const { manager, apiVersion, subresource, time } = request;
+    const fields = isAsBefore ? before.fields : wanted;
+    next.push({ manager, operation: "Apply", apiVersion, subresource, time, fields });
   }
   const entries = encodeManagers(next);
   const managedFields = stored && deepEqual(stored, entries) ? stored : entries;
   const object = { ...pruned, metadata: { ...(pruned.metadata as JsonObject | undefined), managedFields } };
   const differs = changed !== undefined || comparison.removed !== undefined || managedFields !== stored;
   return { object, managedFields, changed: differs };
+}
+
+const fieldsIn = ({ fields }: Manager): Fields => fields;
+
+/** The merged object without what the manager owned before and nobody has now. */
+function prune(
+  merged: JsonObject,
+  schema: TypedSchema,
+  { fields }: Manager,
+  owned: readonly (Fields | undefined)[],
+): JsonObject {
+  const gone = owned.reduce(differenceOf, fields);
+  if (!gone) return merged;
+  const kept = owned.reduce(unionOf, undefined);
+  return (removeFields(merged, schema, fields, kept) ?? {}) as JsonObject;
 }
 
 /** What an object that was never tracked holds belongs to a manager of its own, so that applying does not take it over silently. */

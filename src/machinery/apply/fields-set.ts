@@ -61,20 +61,37 @@ function rebuilt(
 
 export function unionOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
   if (!a || !b || a === b) return a ?? b;
-  const member = isMember(a) || isMember(b);
-  const merged = rebuilt(a, member, (below, element) => unionOf(below, child(b, element)));
-  const added = childrenOf(b).filter(([element]) => !Object.hasOwn(a, element));
-  return added.length === 0 ? merged : fieldsNode(member, [...childrenOf(merged), ...added]);
+  let out: Record<string, Fields> | undefined;
+  for (const element in b) {
+    if (element === ".") continue;
+    const mine = child(a, element);
+    const merged = unionOf(mine, b[element])!;
+    if (merged !== mine) (out ??= { ...a })[element] = merged;
+  }
+  const sum = out ?? a;
+  const isMarked = out ? "." in out : isMember(a);
+  return isMarked || !(isMember(a) || isMember(b)) ? sum : { ".": leaf, ...sum };
+}
+
+/** True when some path is a member of both. */
+function overlap(a: Fields, b: Fields): boolean {
+  if (isMember(a) && isMember(b)) return true;
+  for (const element in b) {
+    const mine = element === "." ? undefined : child(a, element);
+    if (mine && overlap(mine, b[element]!)) return true;
+  }
+  return false;
 }
 
 /** Members of `a` that are no members of `b`. */
 export function differenceOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
-  if (!a || !b) return a;
+  // Most managers own nothing of what a write changes, and `b` is mostly small.
+  if (!a || !b || !overlap(a, b)) return a;
   return rebuilt(a, isMember(a) && !isMember(b), (below, element) => differenceOf(below, child(b, element)));
 }
 
 export function intersectionOf(a: Fields | undefined, b: Fields | undefined): Fields | undefined {
-  if (!a || !b) return undefined;
+  if (!a || !b || !overlap(a, b)) return undefined;
   return rebuilt(a, isMember(a) && isMember(b), (below, element) => intersectionOf(below, child(b, element)));
 }
 

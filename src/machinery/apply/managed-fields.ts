@@ -15,6 +15,8 @@ export interface Manager {
   readonly subresource: string;
   readonly time?: string;
   readonly fields: Fields;
+  /** The entry that says all this, where there is one. */
+  readonly entry?: ManagedFieldsEntry;
 }
 
 type JsonObject = Record<string, unknown>;
@@ -52,24 +54,43 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
       subresource: entry.subresource ?? "",
       ...(entry.time ? { time: entry.time } : {}),
       fields,
+      ...(isPlain(entry) ? { entry } : {}),
     });
   }
   return managers;
 }
 
+/** True when the entry is just as `entryOf` makes it. */
+const isPlain = ({ manager, apiVersion, fieldsType, time, subresource }: ManagedFieldsEntry): boolean =>
+  manager !== undefined && apiVersion !== undefined && fieldsType === "FieldsV1" && time !== "" && subresource !== "";
+
+/** The entries in upstream's order; those that stand for the same as before are the very same. */
 export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] {
-  const order = ({ operation, time = "", manager, apiVersion, subresource }: Manager) =>
-    [operation, time, manager, apiVersion, subresource].join("\0");
-  return managers
-    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
-    .map(({ manager, operation, apiVersion, time, fields, subresource }) => {
-      const entry: ManagedFieldsEntry = { manager, operation, apiVersion };
-      if (time) entry.time = time;
-      entry.fieldsType = "FieldsV1";
-      entry.fieldsV1 = fields;
-      if (subresource) entry.subresource = subresource;
-      return entry;
-    });
+  return managers.toSorted(inOrder).map((manager) => manager.entry ?? entryOf(manager));
+}
+
+function inOrder(a: Manager, b: Manager): number {
+  for (const field of ["operation", "time", "manager", "apiVersion", "subresource"] as const) {
+    const [x, y] = [a[field] ?? "", b[field] ?? ""];
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return 0;
+}
+
+function entryOf({ manager, operation, apiVersion, time, fields, subresource }: Manager): ManagedFieldsEntry {
+  const entry: ManagedFieldsEntry = { manager, operation, apiVersion };
+  if (time) entry.time = time;
+  entry.fieldsType = "FieldsV1";
+  entry.fieldsV1 = fields;
+  if (subresource) entry.subresource = subresource;
+  return entry;
+}
+
+/** A manager with what is left of its fields; undefined when that is nothing. */
+export function withFields(manager: Manager, fields: Fields | undefined): Manager | undefined {
+  if (!fields || fields === manager.fields) return fields && manager;
+  const { entry: _, ...rest } = manager;
+  return { ...rest, fields };
 }
 
 /** Appliers are one by name; updaters are one per API version. */
@@ -202,24 +223,20 @@ type Writer = Pick<UpdateRequest, "manager" | "apiVersion" | "subresource" | "ti
 function afterWrite(managers: readonly Manager[], comparison: Comparison, writer: Writer): Manager[] {
   const changed = unionOf(comparison.added, comparison.modified);
   const out: Manager[] = [];
-  let own: Fields | undefined;
-  let ownTime: string | undefined;
+  let own: Manager | undefined;
   for (const entry of managers) {
     if (isSameManager(entry, writer)) {
-      own = entry.fields;
-      ownTime = entry.time;
+      own = entry;
       continue;
     }
-    const fields = differenceOf(differenceOf(entry.fields, changed), comparison.removed);
-    if (fields) out.push({ ...entry, fields });
+    const left = withFields(entry, differenceOf(differenceOf(entry.fields, changed), comparison.removed));
+    if (left) out.push(left);
   }
-  const fields = differenceOf(unionOf(own, changed), comparison.removed);
-  if (fields) {
-    const { manager, operation, apiVersion, subresource } = writer;
-    const time = ownTime && deepEqual(fields, own) && !changed ? ownTime : writer.time;
-    out.push({ manager, operation, apiVersion, subresource, time, fields });
-  }
-  return out;
+  const fields = differenceOf(unionOf(own?.fields, changed), comparison.removed);
+  if (!fields) return out;
+  if (own?.time && fields === own.fields && !changed) return [...out, own];
+  const { manager, operation, apiVersion, subresource, time } = writer;
+  return [...out, { manager, operation, apiVersion, subresource, time, fields }];
 }
 
 /** Merges the oldest update managers of a version into one, so that the list stays short. */

@@ -14,7 +14,7 @@ export type TypedSchema =
   | { readonly type: "map"; readonly items: TypedSchema }
   /** A list of scalars, each with its own owner. */
   | { readonly type: "set" }
-  /** A list of objects told apart by keys; `defaults` stand in for absent ones. */
+  /** A list of objects told apart by keys, which are sorted; `defaults` stand in for absent ones. */
   | {
       readonly type: "listMap";
       readonly keys: readonly string[];
@@ -60,12 +60,12 @@ function fieldElement(name: string): string {
 
 function itemElement(item: unknown, schema: TypedSchema): string {
   if (schema.type !== "listMap") return `v:${JSON.stringify(item)}`;
-  const keys: JsonObject = {};
-  for (const key of schema.keys.toSorted()) {
+  let text = "";
+  for (const key of schema.keys) {
     const value = isObject(item) && Object.hasOwn(item, key) ? item[key] : schema.defaults?.[key];
-    if (value !== undefined) keys[key] = value;
+    if (value !== undefined) text += `${text && ","}${JSON.stringify(key)}:${JSON.stringify(value)}`;
   }
-  return `k:${JSON.stringify(keys)}`;
+  return `k:{${text}}`;
 }
 
 /** How the part of an object under this name is tracked. */
@@ -179,26 +179,32 @@ function compareLists(before: readonly unknown[], after: readonly unknown[], sch
   return out;
 }
 
-/** `live` with `config` laid over it; the order of list items in `config` wins. Throws BadRequest for doubled list keys. */
+/**
+ * `live` with `config` laid over it; the order of list items in `config` wins. Parts that stay as they are are the very
+ * same. Throws BadRequest for doubled list keys.
+ */
 export function mergeTyped(live: unknown, config: unknown, schema: TypedSchema, path = ""): unknown {
   if (config === undefined) return live;
-  if (!isComposite(config, schema)) return config;
-  const base = isComposite(live, schema) ? live : Array.isArray(config) ? [] : {};
-  if (Array.isArray(config)) return mergeLists(base as unknown[], config, schema, path);
-  const out: JsonObject = { ...(base as JsonObject) };
-  for (const [name, value] of Object.entries(config as JsonObject)) {
+  if (!isComposite(config, schema)) return deepEqual(live, config) ? live : config;
+  const isFresh = !isComposite(live, schema);
+  if (Array.isArray(config)) return mergeLists(isFresh ? undefined : (live as unknown[]), config, schema, path);
+  const base = (isFresh ? {} : live) as JsonObject;
+  let out: JsonObject | undefined = isFresh ? {} : undefined;
+  for (const name in config as JsonObject) {
+    const value = (config as JsonObject)[name];
     if (value === undefined) continue;
-    out[name] = mergeTyped(out[name], value, propertySchema(schema, name), `${path}.${name}`);
+    const merged = mergeTyped(own(base, name), value, propertySchema(schema, name), `${path}.${name}`);
+    if (merged !== own(base, name)) (out ??= { ...base })[name] = merged;
   }
-  return out;
+  return out ?? base;
 }
 
 function mergeLists(
-  live: readonly unknown[],
+  live: readonly unknown[] | undefined,
   config: readonly unknown[],
   schema: TypedSchema,
   path: string,
-): unknown[] {
+): readonly unknown[] {
   const items = itemSchema(schema);
   const wanted = new Map<string, unknown>();
   for (const item of config) {
@@ -211,8 +217,10 @@ function mergeLists(
     }
     wanted.set(element, item);
   }
-  const liveElements = live.map((item) => itemElement(item, schema));
-  const firstLive = new Map(liveElements.map((element, i) => [element, live[i]] as const).reverse());
+  const before = live ?? [];
+  const liveElements = before.map((item) => itemElement(item, schema));
+  const firstLive = new Map<string, unknown>();
+  liveElements.forEach((element, i) => firstLive.has(element) || firstLive.set(element, before[i]));
   const rest = [...wanted];
   const done = new Set<string>();
   const out: unknown[] = [];
@@ -222,11 +230,11 @@ function mergeLists(
     done.add(element);
   };
   liveElements.forEach((element, i) => {
-    if (!wanted.has(element)) out.push(live[i]);
+    if (!wanted.has(element)) out.push(before[i]);
     else while (!done.has(element)) takeWanted();
   });
   while (rest.length > 0) takeWanted();
-  return out;
+  return live && out.length === live.length && out.every((item, i) => item === live[i]) ? live : out;
 }
 
 /** What is left of a part: an item of a list keeps its keys, though their owner may be gone. */

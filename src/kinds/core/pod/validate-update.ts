@@ -3,34 +3,43 @@
 import { deepEqual } from "../../../machinery/equal.ts";
 import { forbiddenField, invalidValue, path } from "../../../machinery/field.ts";
 import { dnsSubdomainErrors, ipErrors } from "../../../machinery/names.ts";
-import type { Container, ContainerStatus, Pod, PodSpec, ResourceRequirements } from "../../generated/core.v1.ts";
+import type { ContainerStatus, Pod, PodSpec, ResourceRequirements } from "../../generated/core.v1.ts";
 import { complaints, each, type Errors, optionallyNamed } from "../../checks.ts";
 import { qosClassOf } from "./qos.ts";
 
 const onlyThese =
   "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-const withoutImages = (containers: readonly Container[] | undefined) =>
-  (containers ?? []).map((container) => ({ ...container, image: "" }));
+type Part = Readonly<Record<string, unknown>>;
 
-/** The spec without what may change; `gated` pods may still be told where to go. */
-function frozen(spec: PodSpec, { gated }: { readonly gated: boolean }) {
-  const out: Partial<PodSpec> = { ...spec };
-  out.containers = withoutImages(spec.containers);
-  out.initContainers = withoutImages(spec.initContainers);
-  delete out.activeDeadlineSeconds;
-  delete out.tolerations;
-  delete out.terminationGracePeriodSeconds;
-  delete out.schedulingGates;
-  if (gated) {
-    delete out.nodeSelector;
-    if (out.affinity) {
-      const { nodeAffinity: _, ...rest } = out.affinity;
-      out.affinity = rest;
-    }
-    if (out.affinity && Object.keys(out.affinity).length === 0) delete out.affinity;
-  }
-  return out;
+/** Equal but for the fields of these names; the part before a change is mostly the very same. */
+function sameBut(next: object | undefined, old: object | undefined, names: ReadonlySet<string>): boolean {
+  if (next === old) return true;
+  const [a, b] = [(next ?? {}) as Part, (old ?? {}) as Part];
+  for (const key in a) if (!names.has(key) && !deepEqual(a[key], b[key])) return false;
+  for (const key in b) if (!names.has(key) && a[key] === undefined && b[key] !== undefined) return false;
+  return true;
+}
+
+const image = new Set(["image"]);
+const nodeAffinity = new Set(["nodeAffinity"]);
+const mutable = new Set([
+  "containers",
+  "initContainers",
+  "activeDeadlineSeconds",
+  "tolerations",
+  "terminationGracePeriodSeconds",
+  "schedulingGates",
+]);
+const mutableWhenGated = new Set([...mutable, "nodeSelector", "affinity"]);
+
+/** Whether nothing differs but what may change; `gated` pods may still be told where to go. */
+function onlyMutableDiffer(next: PodSpec, old: PodSpec, { gated }: { readonly gated: boolean }): boolean {
+  const sameContainers = (["containers", "initContainers"] as const).every((field) =>
+    (next[field] ?? []).every((container, i) => sameBut(container, old[field]?.[i], image)),
+  );
+  if (!sameContainers || !sameBut(next, old, gated ? mutableWhenGated : mutable)) return false;
+  return !gated || sameBut(next.affinity, old.affinity, nodeAffinity);
 }
 
 function deadlineErrors(next: PodSpec, old: PodSpec): Errors {
@@ -85,7 +94,7 @@ export function validatePodUpdate(next: Pod, old: Pod): Errors {
   ];
   const [grace, graceBefore] = [next.spec.terminationGracePeriodSeconds, old.spec.terminationGracePeriodSeconds];
   const graceKept = grace === graceBefore || (grace === 1 && (graceBefore ?? 0) < 0);
-  if (!graceKept || !deepEqual(frozen(next.spec, { gated }), frozen(old.spec, { gated }))) {
+  if (!graceKept || !onlyMutableDiffer(next.spec, old.spec, { gated })) {
     errors.push(forbiddenField("spec", onlyThese));
   }
   return errors;
