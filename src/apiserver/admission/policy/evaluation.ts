@@ -38,8 +38,11 @@ const serviceAccountUser = ({ namespace, name }: { namespace: string; name: stri
   groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
 });
 
-function authorizerOf({ user }: AdmissionRequest, { authorizer }: AdmissionWorld) {
-  return (question: AuthorizationQuestion) => {
+type Decide = (question: AuthorizationQuestion) => { readonly allowed: boolean; readonly reason: string };
+
+/** What the expressions' questions about rights get for an answer. */
+export function decideFor({ user }: AdmissionRequest, { authorizer }: AdmissionWorld): Decide {
+  return (question) => {
     const { verb, path, group = "", resource = "", subresource = "", namespace = "", name = "" } = question;
     const { fieldSelector, labelSelector, serviceAccount } = question;
     return authorizer.authorize({
@@ -58,11 +61,18 @@ function authorizerOf({ user }: AdmissionRequest, { authorizer }: AdmissionWorld
   };
 }
 
-/**
- * What one request looks like to expressions, in the version `asked`; shared by all policies that ask for the same. Few
- * expressions look at more than the objects, so the rest is made when it is read.
- */
-export class Subject {
+/** What one request looks like to expressions. */
+export interface SubjectData {
+  readonly object: unknown;
+  readonly oldObject: unknown;
+  readonly request: unknown;
+  readonly namespaceObject: unknown;
+  /** The resource of the request, for `authorizer.requestResource`. */
+  readonly resource: Readonly<Record<"group" | "resource" | "subresource" | "namespace" | "name", string>>;
+}
+
+/** The same in the version `asked`; few expressions look at more than the objects, so the rest is made when it is read. */
+export class RequestData implements SubjectData {
   readonly object: unknown;
   readonly oldObject: unknown;
   readonly #request: AdmissionRequest;
@@ -92,15 +102,29 @@ export class Subject {
     return this.#world.store.latest({ collection: "/namespaces", namespace: "", name })?.object ?? null;
   }
 
+  get resource(): SubjectData["resource"] {
+    const { kind, subresource, namespace, name } = this.#request;
+    return { group: kind.group, resource: kind.plural, subresource, namespace, name };
+  }
+}
+
+/** What expressions may refer to; shared by all policies that ask for the same version. */
+export class Subject {
+  readonly data: SubjectData;
+  readonly decide: Decide;
+
+  constructor(data: SubjectData, decide: Decide) {
+    this.data = data;
+    this.decide = decide;
+  }
+
   get authorizer(): unknown {
-    return new Authorizer(authorizerOf(this.#request, this.#world), {});
+    return new Authorizer(this.decide, {});
   }
 
   get "authorizer.requestResource"(): unknown {
-    const { kind, subresource, namespace, name } = this.#request;
-    const own = { group: kind.group, resource: kind.plural, namespace, name };
-    const decide = authorizerOf(this.#request, this.#world);
-    return new ResourceCheck(decide, subresource ? { ...own, subresource } : own);
+    const { subresource, ...own } = this.data.resource;
+    return new ResourceCheck(this.decide, subresource ? { ...own, subresource } : own);
   }
 }
 
@@ -118,16 +142,16 @@ class Activation {
     this.variables = variables;
   }
   get object(): unknown {
-    return this.subject.object;
+    return this.subject.data.object;
   }
   get oldObject(): unknown {
-    return this.subject.oldObject;
+    return this.subject.data.oldObject;
   }
   get request(): unknown {
-    return this.subject.request;
+    return this.subject.data.request;
   }
   get namespaceObject(): unknown {
-    return this.subject.namespaceObject;
+    return this.subject.data.namespaceObject;
   }
   get authorizer(): unknown {
     return this.subject.authorizer;
@@ -182,24 +206,42 @@ class Failed {
 export class Evaluation {
   readonly #values: Values;
   #left: number = budget;
+  #leftOfTurn: number;
+  #isCutShort = false;
 
-  constructor(compiled: CompiledPolicy, subject: Subject, params: KubeObject | null) {
+  /** With `stepsOfTurn`, it ends when that many are taken. */
+  constructor(compiled: CompiledPolicy, subject: Subject, params: KubeObject | null, stepsOfTurn = Infinity) {
     this.#values = new Activation(subject, params, new Variables(this, compiled.variables)) as unknown as Values;
+    this.#leftOfTurn = stepsOfTurn;
+  }
+
+  /** Whether something has failed only because it would have taken too long for one turn of the event loop. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
   }
 
   /** The value of an expression. Throws CelError, BudgetError, OutOfBudget, or an Error for one that is not compiled. */
   run({ program, error }: Expression): unknown {
     if (!program) throw new Error(error);
-    const most = Math.min(this.#left, stepsPerCall);
+    const allowed = Math.min(this.#left, stepsPerCall);
+    const most = Math.min(allowed, this.#leftOfTurn);
     try {
       const { value, spent } = program.run(this.#values, most);
-      this.#left -= spent;
+      this.#spend(spent);
       return value;
     } catch (problem) {
-      if (problem instanceof BudgetError) this.#left -= most;
+      if (problem instanceof BudgetError) {
+        this.#isCutShort ||= most < allowed;
+        this.#spend(most);
+      }
       if (this.#left <= 0) throw new OutOfBudget();
       throw problem;
     }
+  }
+
+  #spend(steps: number): void {
+    this.#left -= steps;
+    this.#leftOfTurn = Math.max(0, this.#leftOfTurn - steps);
   }
 
   /**

@@ -1,8 +1,8 @@
 // MutatingAdmissionPolicy: expressions that change a request, by configurations to be merged or by JSON patches.
 // Follows kubernetes v1.36 apiserver/pkg/admission/plugin/policy/mutating (dispatcher.go, patch/*.go, reinvocationcontext.go).
+import type { PolicySpec } from "../../../kinds/admissionregistration/expressions.ts";
 import type { AnyKind } from "../../../kinds/registry.ts";
 import { propertySchema, mergeTyped, type TypedSchema } from "../../../machinery/apply/typed.ts";
-import { Constructed, toJson } from "../../../machinery/cel/value.ts";
 import { deepEqual } from "../../../machinery/equal.ts";
 import type { StatusError } from "../../../machinery/errors.ts";
 import type { KubeObject } from "../../../machinery/object.ts";
@@ -12,7 +12,9 @@ import { applySchemaOf } from "../../core/managers.ts";
 import { roundsOf, type AdmissionPlugin, type AdmissionRequest, type AdmissionWorld } from "../chain.ts";
 import { decoded } from "../webhook/mutating.ts";
 import { restoredObject, shownObject } from "../webhook/review.ts";
-import { Evaluation, failureText, fromVersion, Subject, viewIn } from "./evaluation.ts";
+import { ask, settle, waited, type Steps } from "./ask.ts";
+import { decideFor, fromVersion, RequestData, Subject, viewIn } from "./evaluation.ts";
+import type { Question } from "./outcome.ts";
 import { paramsOf } from "./params.ts";
 import { matchedKind, policiesFor, type Candidate } from "./policies.ts";
 import { refusal } from "./validating.ts";
@@ -35,29 +37,32 @@ export const mutatingPolicies: AdmissionPlugin = {
   subresources: "all",
   mutate(request, world) {
     const candidates = policiesFor("mutating", request, world);
-    if (candidates.length === 0) return;
-    const second = request.rounds?.current === 1;
-    const before = second ? (request.rounds!.kept.get(name) as Kept | undefined) : undefined;
-    if (second && !before) return;
-    const kept = before ?? { again: new Set(), due: new Set(), output: request.object };
-    if (before && !deepEqual(before.output, request.object)) moveAll(kept);
-    for (const candidate of candidates) {
-      if (second && !kept.due.has(candidate.name)) continue;
-      run(candidate, kept, request, world);
-    }
-    if (!second && kept.again.size + kept.due.size > 0) {
-      kept.output = cloneJson(request.object);
-      roundsOf(request).kept.set(name, kept);
-    }
+    return candidates.length > 0 ? settle(mutateBy(candidates, request, world)) : undefined;
   },
 };
+
+function* mutateBy(candidates: readonly Candidate[], request: AdmissionRequest, world: AdmissionWorld): Steps<void> {
+  const second = request.rounds?.current === 1;
+  const before = second ? (request.rounds!.kept.get(name) as Kept | undefined) : undefined;
+  if (second && !before) return;
+  const kept = before ?? { again: new Set(), due: new Set(), output: request.object };
+  if (before && !deepEqual(before.output, request.object)) moveAll(kept);
+  for (const candidate of candidates) {
+    if (second && !kept.due.has(candidate.name)) continue;
+    yield* run(candidate, kept, request, world);
+  }
+  if (!second && kept.again.size + kept.due.size > 0) {
+    kept.output = cloneJson(request.object);
+    roundsOf(request).kept.set(name, kept);
+  }
+}
 
 function moveAll({ again, due }: Kept): void {
   for (const policy of again) due.add(policy);
   again.clear();
 }
 
-function run(candidate: Candidate, kept: Kept, request: AdmissionRequest, world: AdmissionWorld): void {
+function* run(candidate: Candidate, kept: Kept, request: AdmissionRequest, world: AdmissionWorld): Steps<void> {
   const { policy } = candidate;
   const strict = policy.spec?.failurePolicy !== "Ignore";
   const seen = () => ({ object: shownObject(request, "admit"), old: request.old });
@@ -77,7 +82,7 @@ function run(candidate: Candidate, kept: Kept, request: AdmissionRequest, world:
     try {
       if (!matchedKind(matcher, seen(), request, world)) continue;
       for (const params of paramsOf(policy, binding, request, world)) {
-        if (!mutate(candidate, kind, params, request, world)) continue;
+        if (!(yield* mutate(candidate, kind, params, request, world))) continue;
         moveAll(kept);
         roundsOf(request).another = true;
       }
@@ -91,29 +96,28 @@ function run(candidate: Candidate, kept: Kept, request: AdmissionRequest, world:
 }
 
 /** True when the request's object is another one now. Throws an Error that the failure policy decides on. */
-function mutate(
-  { compiled, policy }: Candidate,
+function* mutate(
+  candidate: Candidate,
   kind: AnyKind,
   params: KubeObject | null,
   request: AdmissionRequest,
   world: AdmissionWorld,
-): boolean {
+): Steps<boolean> {
   const original = { object: shownObject(request, "admit"), old: request.old };
   const start = viewIn(original, request, kind);
   if (!start.object) return false;
   let { object } = start;
-  const evaluationOf = () =>
-    new Evaluation(compiled, new Subject({ object, old: start.old }, request, kind, "admit", world), params);
-  if (!evaluationOf().conditionsHold(compiled.matchConditions)) return false;
-  const mutations = (policy.spec as { mutations?: readonly { patchType: string }[] } | undefined)?.mutations ?? [];
-  for (const [i, expression] of compiled.mutations.entries()) {
-    let value: unknown;
-    try {
-      value = evaluationOf().run(expression);
-    } catch (error) {
-      throw new Error(failureText("expression", expression, error), { cause: error });
-    }
-    const next = mutations[i]!.patchType === "JSONPatch" ? patched(object, value) : merged(object, value, request);
+  function* askAbout<T>(question: Question): Steps<T> {
+    const data = new RequestData({ object, old: start.old }, request, kind, "admit", world);
+    const outcome = yield* waited(ask<T>(question, candidate, new Subject(data, decideFor(request, world)), params));
+    if ("error" in outcome) throw new Error(outcome.error);
+    return outcome.value;
+  }
+  if (!(yield* askAbout<boolean>("conditions"))) return false;
+  const { mutations = [] } = (candidate.policy.spec ?? {}) as PolicySpec;
+  for (const [i, { patchType }] of mutations.entries()) {
+    const value = yield* askAbout<unknown>({ mutation: i });
+    const next: KubeObject = patchType === "JSONPatch" ? patched(object, value) : merged(object, value, request);
     if (next === object) continue;
     object = decoded(cloneJson(next), request.objectKind ?? kind, request.objectKind ? undefined : kind);
   }
@@ -124,7 +128,7 @@ function mutate(
 
 /** The object with the operations applied; itself when a test among them fails. */
 function patched(object: KubeObject, operations: unknown): KubeObject {
-  const patch = toJson(operations) as { readonly op?: string }[];
+  const patch = operations as { readonly op?: string }[];
   try {
     return patch.length === 0 ? object : (applyJsonPatch(object, patch) as KubeObject);
   } catch (error) {
@@ -136,27 +140,14 @@ function patched(object: KubeObject, operations: unknown): KubeObject {
 
 /** The object with a configuration merged into it as server-side apply merges. */
 function merged(object: KubeObject, value: unknown, request: AdmissionRequest): KubeObject {
-  checkTypes(value, "Object");
   const schema = request.objectKind ? ({ type: "deduced" } as const) : applySchemaOf(request.kind);
-  const config = toJson(value) as Record<string, unknown>;
+  const config = value as Record<string, unknown>;
   const { apiVersion, kind } = object;
   const atomic = atomicPart(config, schema, "");
   if (atomic !== undefined) {
     throw new Error(`invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: ${atomic}`);
   }
   return mergeTyped(object, { ...config, apiVersion, kind }, schema) as KubeObject;
-}
-
-/** Objects must be constructed by the name that their place has. */
-function checkTypes(value: unknown, path: string): void {
-  if (Array.isArray(value)) return value.forEach((item) => checkTypes(item, path));
-  if (!(value instanceof Constructed)) return;
-  if (value.typeName !== path) {
-    throw new Error(
-      `unexpected type name ${JSON.stringify(value.typeName)}, expected ${JSON.stringify(path)}, which matches field name path from root Object type`,
-    );
-  }
-  for (const [field, inner] of Object.entries(value.fields)) checkTypes(inner, `${path}.${field}`);
 }
 
 /** The path of a list or object that would have to be replaced as a whole. */

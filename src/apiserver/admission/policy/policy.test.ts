@@ -397,3 +397,34 @@ describe("MutatingAdmissionPolicy", () => {
     await refused(policy(server, "typed", { mutations: [apply("object")] }));
   });
 });
+
+test("policies that take long hold up nobody else, and decide as others do", async () => {
+  const server = await policyApi();
+  const some = "'0123456789'.split('').map(i, int(i))";
+  const each = (name: string, inner: string) => `variables.some.all(${name}, ${inner})`;
+  const long = (check: string) => each("a", each("b", each("c", each("d", check))));
+  const mayGet = "authorizer.group('').resource('configmaps').namespace('a').check('get').allowed()";
+  await policy(server, "mutating", {
+    variables: [{ name: "some", expression: some }],
+    matchConditions: [{ name: "long", expression: "has(object.data.long)" }],
+    mutations: [
+      {
+        patchType: "ApplyConfiguration",
+        applyConfiguration: { expression: `${long("a + b + c + d >= 0")} ? Object{data: {"seen": "yes"}} : Object{}` },
+      },
+    ],
+  });
+  const validations = [
+    { expression: `!has(object.data.long) || ${long(`a + b + c + d < size(object.data.long) * 37`)}`, message: "no" },
+    { expression: `!has(object.data.long) || ${long("d >= 0")} && ${mayGet}`, message: "nobody" },
+  ];
+  await policy(server, "validating", { variables: [{ name: "some", expression: some }], validations });
+  const order: string[] = [];
+  const slow = server.create(configMap("slow", { long: "x" }));
+  const quick = server.create(configMap("quick", { x: "1" })).then(() => order.push("quick"));
+  await Promise.all([slow.then(() => order.push("slow")), quick]);
+  assert.deepEqual(order, ["quick", "slow"]);
+  assert.deepEqual((await slow).data, { long: "x", seen: "yes" });
+  const { message } = await refused(server.create(configMap("bad", { long: "" })));
+  assert.ok(message!.endsWith(denied("validating", "no")));
+});

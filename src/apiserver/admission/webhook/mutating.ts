@@ -10,7 +10,7 @@ import { applyJsonPatch } from "../../../machinery/patch/json-patch.ts";
 import { cloneJson } from "../../core/entries.ts";
 import { roundsOf, type AdmissionPlugin, type AdmissionRequest, type AdmissionWorld } from "../chain.ts";
 import { ask, converted, failedCall, seenIn } from "./ask.ts";
-import { conditionsHold } from "./conditions.ts";
+import { conditionsHold, conditionsMayHold } from "./conditions.ts";
 import type { Candidate, Hook } from "./hooks.ts";
 import { restoredObject, shownObject, type Verdict } from "./review.ts";
 import { selects } from "./selection.ts";
@@ -48,7 +48,7 @@ export const mutatingWebhooks: AdmissionPlugin = {
     const first = candidates.findIndex(
       (candidate) =>
         selects(candidate.hook, seen, request, world.store) &&
-        (candidate.kind !== request.kind || conditionsHold({ candidate, request, seen, type }, world)),
+        (candidate.kind !== request.kind || conditionsMayHold({ candidate, request, seen, type }, world)),
     );
     if (first < 0) return undefined;
     const deadline = world.clock.now() + requestMs;
@@ -85,7 +85,7 @@ async function askInTurn(
     const leftMs = kept.deadline - world.clock.now();
     const position = `round_${rounds.current}_index_${i}`;
     const question = { candidate, request, seen: { object: current, old }, type, leftMs, position } as const;
-    if (!conditionsHold(question, world)) continue;
+    if (!(await conditionsHold(question, world))) continue;
     if (leftMs <= 0) throw statusError("Timeout", "Timeout: request did not complete within requested timeout");
     const before = current;
     await ask(question, world, (verdict) => {

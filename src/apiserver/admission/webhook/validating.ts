@@ -3,7 +3,7 @@
 import type { AnyKind } from "../../../kinds/registry.ts";
 import type { AdmissionPlugin, AdmissionRequest, AdmissionWorld } from "../chain.ts";
 import { ask, seenIn } from "./ask.ts";
-import { conditionsHold } from "./conditions.ts";
+import { conditionsHold, conditionsMayHold } from "./conditions.ts";
 import type { Candidate } from "./hooks.ts";
 import { shownObject } from "./review.ts";
 import { selects, type Seen } from "./selection.ts";
@@ -21,7 +21,7 @@ export const validatingWebhooks: AdmissionPlugin = {
     const chosen = candidates.filter(
       (candidate) =>
         selects(candidate.hook, seen, request, world.store) &&
-        (candidate.kind !== request.kind || conditionsHold({ candidate, request, seen, type }, world)),
+        (candidate.kind !== request.kind || conditionsMayHold({ candidate, request, seen, type }, world)),
     );
     return chosen.length > 0 ? askAll(chosen, seen, request, world) : undefined;
   },
@@ -50,7 +50,7 @@ async function askAll(
       leftMs: Infinity,
       position: `round_0_index_${i}`,
     } as const;
-    if (candidate.kind !== request.kind && !conditionsHold(question, world)) return;
+    if (!(await conditionsHold(question, world))) return;
     await ask(question, world);
   });
   const refusal = (await Promise.allSettled(answers)).find(({ status }) => status === "rejected");
