@@ -29,10 +29,10 @@ export class Performer {
   }
 
   /**
-   * Performs all actions and waits until the caches show them. Returns the error when the server refuses one by
-   * policy; throws what is worth a retry.
+   * Performs all actions and waits until the caches show them. Throws what the server refused: what is in the way (a
+   * quota, a missing PriorityClass, another's write) may go within milliseconds or stay for days.
    */
-  async perform(actions: readonly Action[]): Promise<StatusError | undefined> {
+  async perform(actions: readonly Action[]): Promise<void> {
     const expected = new Map<AnyKind, Expected>();
     try {
       for (const group of groups(actions)) {
@@ -40,24 +40,22 @@ export class Performer {
         const failure = results.find((result) => result.status === "rejected");
         if (failure) return await this.#fail(group[results.indexOf(failure)]!, failure.reason, expected);
       }
-      return undefined;
     } finally {
       await Promise.all([...expected].map(([kind, what]) => this.#sightings.wait(kind, what)));
     }
   }
 
-  async #fail(action: Action, error: unknown, expected: Map<AnyKind, Expected>): Promise<StatusError | undefined> {
+  async #fail(action: Action, error: unknown, expected: Map<AnyKind, Expected>): Promise<void> {
     if (!(error instanceof StatusError)) throw error;
     // The object went away meanwhile: the caches will tell.
-    if (isReason(error, "NotFound") && action.type !== "create") return undefined;
+    if (isReason(error, "NotFound") && action.type !== "create") return;
     if (action.type === "create") {
-      if (isTerminating(error)) return undefined;
+      if (isTerminating(error)) return;
       if (action.announce) {
         this.#events.event(action.announce, "Warning", "FailedCreate", `Error creating: ${error.message}`);
       }
       for (const next of action.onError?.(error) ?? []) await this.#act(next, expected);
     }
-    if (isReason(error, "Invalid", "Forbidden", "BadRequest")) return error;
     throw error;
   }
 

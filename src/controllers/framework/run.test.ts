@@ -88,25 +88,19 @@ test("nothing is decided again before the cache shows what was written", async (
   stop.abort();
 });
 
-test("a conflict is tried again soon, a refusal much later", async () => {
-  const { caches, state, queue, stop } = await start();
-  state.refuse = staleResourceVersion({ group: "", resource: "children" }, "c");
-  caches.get(Parent)!.apply({ type: "ADDED", object: parent });
-  await settle();
-  state.refuse = undefined;
-  await pause(200);
-  assert.equal(state.created, 3);
-  stop.abort();
-
-  const refused = await start();
-  refused.state.refuse = forbidden({ group: "", resource: "children" }, "c", "exceeded quota");
-  refused.caches.get(Parent)!.apply({ type: "ADDED", object: parent });
-  await settle();
-  refused.state.refuse = undefined;
-  await pause(200);
-  assert.equal(refused.state.created, 0);
-  assert.equal(refused.queue.depth, 1);
-  refused.stop.abort();
-  assert.equal(refused.queue.depth, 0);
-  assert.equal(queue.depth, 0);
-});
+for (const [what, error] of [
+  ["a conflict", staleResourceVersion({ group: "", resource: "children" }, "c")],
+  ["a refusal", forbidden({ group: "", resource: "children" }, "c", "no PriorityClass with name high was found")],
+] as const) {
+  test(`${what} is tried again soon`, async () => {
+    const { caches, state, queue, stop } = await start();
+    state.refuse = error;
+    caches.get(Parent)!.apply({ type: "ADDED", object: parent });
+    await settle();
+    assert.equal(queue.depth, 1);
+    state.refuse = undefined;
+    await pause(200);
+    assert.equal(state.created, 3);
+    stop.abort();
+  });
+}

@@ -16,9 +16,6 @@ export interface Environment {
   readonly signal: AbortSignal;
 }
 
-/** Refused by policy (quota, validation): another try helps only when something else changes. */
-const refusedRetryMs = 15_000;
-
 /** Runs the controller until the signal aborts. Resolves when it watches everything it needs. */
 export async function runController(controller: Controller, environment: Environment): Promise<WorkQueue> {
   const { client, clock, signal } = environment;
@@ -33,9 +30,8 @@ export async function runController(controller: Controller, environment: Environ
       const observed = controller.observe(key, caches);
       if (observed === undefined) return;
       const plan = controller.decide(observed, clock.now());
-      const refused = await performer.perform(plan.actions);
-      if (refused) log.warn({ key, error: refused.message }, "the server refused a write");
-      return refused ? refusedRetryMs : plan.requeueAfterMs;
+      await performer.perform(plan.actions);
+      return plan.requeueAfterMs;
     },
   });
   for (const { kind, name, valuesOf } of controller.indexes ?? []) caches.of(kind).addIndex(name, valuesOf);
