@@ -182,6 +182,9 @@ const noParts: JsonObject = {};
 const partsOf = (known: unknown): JsonObject =>
   typeof known === "object" && known !== null ? (known as JsonObject) : noParts;
 
+/** Strings, booleans and numbers, as most values are: `typeof` calls them as the table does. */
+const isAsDeclared = (value: unknown, { type }: FieldFacts): boolean => typeof value === type;
+
 function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: Walk, known: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     mismatch(walk, value === null ? "null" : jsonType(value), typeName.split(".").slice(-2).join("."));
@@ -202,6 +205,7 @@ function decodeStruct(value: unknown, typeName: string, type: TypeFacts, walk: W
       delete out[key];
       continue;
     }
+    if (isAsDeclared(part, facts) && (part !== "" || !inMetadata)) continue;
     walk.path.push(key);
     const after = isOmitted(part, facts, inMetadata) ? undefined : decodeValue(part, facts, walk, before[key]);
     walk.path.pop();
@@ -258,6 +262,7 @@ function decodeArray(value: readonly unknown[], items: FieldFacts, walk: Walk, k
   for (let i = 0; i < value.length; i++) {
     const before = value[i];
     if (typeof before === "object" && before !== null && before === parts[i]) continue;
+    if (isAsDeclared(before, items)) continue;
     walk.path.push(i);
     const after = before === null ? zeroOf(items) : decodeValue(before, items, walk, parts[i]);
     walk.path.pop();
@@ -277,6 +282,7 @@ function decodeMap(value: JsonObject, items: FieldFacts, walk: Walk, known: unkn
       refuse(walk, "the key __proto__ is not supported");
       continue;
     }
+    if (isAsDeclared(before, items)) continue;
     walk.path.push(keyFollows, key);
     const after = before === null ? zeroOf(items) : decodeValue(before, items, walk, parts[key]);
     walk.path.length -= 2;

@@ -3,8 +3,9 @@ import { safeEncode } from "./names.ts";
 
 /** 32-bit FNV-1a of the UTF-8 bytes. */
 export function fnv32a(text: string): number {
+  const bytes = Buffer.from(text);
   let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
   return hash >>> 0;
 }
 

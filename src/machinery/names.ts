@@ -198,7 +198,8 @@ export function randomSuffix(length: number): string {
 
 /** Maps the bytes of a text to the alphabet of generated names. */
 export function safeEncode(text: string): string {
+  const bytes = Buffer.from(text);
   let out = "";
-  for (const byte of Buffer.from(text)) out += suffixAlphabet[byte % suffixAlphabet.length];
+  for (let i = 0; i < bytes.length; i++) out += suffixAlphabet[bytes[i]! % suffixAlphabet.length];
   return out;
 }

@@ -22,12 +22,13 @@ function shareArray(next: readonly unknown[], model: readonly unknown[]): readon
   let equal = next.length === model.length;
   let own = true;
   for (let i = 0; i < next.length; i++) {
-    const value = shareWith(next[i], model[i]);
-    if (value !== model[i] && equal) {
+    const [before, other] = [next[i], model[i]];
+    const value = shareWith(before, other);
+    if (value !== other && equal) {
       equal = false;
       if (!own) out = [...model.slice(0, i), ...next.slice(i)];
     }
-    if (value === next[i]) continue;
+    if (value === before) continue;
     own = false;
     if (!equal) (out ??= [...next])[i] = value;
   }
@@ -41,14 +42,14 @@ function shareObject(next: Json, model: Json): Json {
   let keys = 0;
   for (const key in next) {
     keys++;
-    const other = model[key];
+    const [before, other] = [next[key], model[key]];
     // The name __proto__ is data here, and must neither be looked up nor assigned as anything else.
-    const value = key === "__proto__" ? next[key] : shareWith(next[key], other);
+    const value = key === "__proto__" ? before : shareWith(before, other);
     if (value !== other && equal) {
       equal = false;
       if (!own) out = beginningOf(model, next, key);
     }
-    if (value === next[key]) continue;
+    if (value === before) continue;
     own = false;
     if (!equal) (out ??= { ...next })[key] = value;
   }

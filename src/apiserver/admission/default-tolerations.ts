@@ -1,10 +1,18 @@
 // Pods stay five minutes on a node that is not ready or unreachable, unless they say otherwise.
 // Follows kubernetes v1.36 plugin/pkg/admission/defaulttolerationseconds.
 import type { Pod } from "../../kinds/generated/core.v1.ts";
+import { deepFreeze } from "../../store/entry.ts";
 import type { AdmissionPlugin } from "./chain.ts";
 
-const seconds = 300;
-const taints = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+/** For all pods the very same. */
+const defaults = deepFreeze(
+  ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map((key) => ({
+    key,
+    operator: "Exists",
+    effect: "NoExecute",
+    tolerationSeconds: 300,
+  })),
+);
 
 export const defaultTolerations: AdmissionPlugin = {
   name: "DefaultTolerationSeconds",
@@ -14,13 +22,9 @@ export const defaultTolerations: AdmissionPlugin = {
     const { spec } = object as Pod;
     if (!spec) return;
     const tolerations = spec.tolerations ?? [];
-    const missing = taints.filter(
-      (taint) => !tolerations.some(({ key, effect }) => (!key || key === taint) && (!effect || effect === "NoExecute")),
+    const missing = defaults.filter(
+      (one) => !tolerations.some(({ key, effect }) => (!key || key === one.key) && (!effect || effect === "NoExecute")),
     );
-    if (missing.length === 0) return;
-    spec.tolerations = [
-      ...tolerations,
-      ...missing.map((key) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: seconds })),
-    ];
+    if (missing.length > 0) spec.tolerations = [...tolerations, ...missing];
   },
 };

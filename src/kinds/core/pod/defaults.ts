@@ -15,9 +15,12 @@ import { containerResources, isPodLevelResource } from "./resources.ts";
 /** Tag of an image reference: "latest" when it has neither tag nor digest, "" when the reference is empty. */
 export function imageTag(image: string | undefined): string {
   if (!image) return "";
-  const [reference = "", digest] = image.split("@");
-  const tag = /:([\w][\w.-]*)$/.exec(reference.slice(reference.lastIndexOf("/") + 1))?.[1];
-  return tag ?? (digest === undefined ? "latest" : "");
+  const digest = image.indexOf("@");
+  const reference = digest < 0 ? image : image.slice(0, digest);
+  const colon = reference.lastIndexOf(":");
+  const tag = colon > reference.lastIndexOf("/") ? reference.slice(colon + 1) : "";
+  if (/^\w[\w.-]*$/.test(tag)) return tag;
+  return digest < 0 ? "latest" : "";
 }
 
 const pullPolicyFor = (image: string | undefined) => (imageTag(image) === "latest" ? "Always" : "IfNotPresent");
