@@ -29,8 +29,7 @@ import type { KubeletCaches, WorkerContext } from "./pod/context.ts";
 import { podGraceAnnotation, podUidLabel } from "./pod/model.ts";
 import { parseResolvConf } from "./pod/sandbox.ts";
 import type { HostResolver } from "./pod/sandbox.ts";
-import type { ConfigurationKind } from "./pod/references.ts";
-import { PodWorker } from "./pod/worker.ts";
+import { type ConfigurationKind, PodWorker } from "./pod/worker.ts";
 import { removeSandboxPod } from "./stop-pods.ts";
 import { tearDownPodDir } from "./volumes/setup.ts";
 

@@ -25,6 +25,12 @@ export interface KubeletCaches {
   readonly volumes: Cache<PersistentVolume>;
 }
 
+/** Who is told of what the runtime says of a container or sandbox. */
+export interface ContainerOwner {
+  exited(id: string): void;
+  oomKilled(id: string): void;
+}
+
 export interface WorkerContext {
   readonly client: Client;
   readonly clock: Clock;
@@ -48,7 +54,7 @@ export interface WorkerContext {
   /** Runs heavy work (sandboxes, containers) with a bound on how much at once. */
   limited<T>(work: () => Promise<T>): Promise<T>;
   /** Container and sandbox ids → worker, so that exits find their pod. */
-  readonly owners: Map<string, PodWorker>;
+  readonly owners: Map<string, ContainerOwner>;
   /** The worker is through: pod and everything of it are gone. */
   finished(worker: PodWorker): void;
 }

@@ -1,6 +1,7 @@
 // Stops containers: preStop hook, signal, grace period; sidecars after the others, in reverse order.
 // Follows kubernetes v1.36 pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer) and
 // kuberuntime_termination_order.go.
+import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import type { Pod } from "../../kinds/generated/core.v1.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import { sleep } from "../../machinery/clock.ts";
@@ -33,7 +34,6 @@ export interface KillAllRequest {
   readonly active: readonly RuntimeContainer[];
   readonly graceSeconds: number;
   readonly ip: string;
-  readonly isSidecar: (name: string) => boolean;
 }
 
 export class PodKiller {
@@ -107,17 +107,18 @@ export class PodKiller {
     return Math.max(0, (this.#deadline! - this.#options.clock.now()) / 1000);
   }
 
-  async #inOrder({ pod, active, ip, isSidecar }: KillAllRequest): Promise<void> {
+  async #inOrder({ pod, active, ip }: KillAllRequest): Promise<void> {
     this.#ordering = true;
     const specs = [...allContainers(specOf(pod))];
+    const sidecarNames = new Set((specOf(pod).initContainers ?? []).filter(isSidecar).map(({ name }) => name));
     const killOne = (container: RuntimeContainer, graceSeconds: number) => {
       const spec = specs.find(({ name }) => name === container.name);
       const message = `Stopping container ${container.name}`;
       return this.kill({ container, spec, ip, graceSeconds, message });
     };
     const position = (container: RuntimeContainer) => specs.findIndex(({ name }) => name === container.name);
-    const sidecars = active.filter(({ name }) => isSidecar(name)).toSorted((a, b) => position(b) - position(a));
-    const others = active.filter(({ name }) => !isSidecar(name));
+    const sidecars = active.filter(({ name }) => sidecarNames.has(name)).toSorted((a, b) => position(b) - position(a));
+    const others = active.filter(({ name }) => !sidecarNames.has(name));
     await Promise.all(others.map((container) => killOne(container, this.#remaining())));
     for (const sidecar of sidecars) {
       const left = this.#remaining();

@@ -1,23 +1,55 @@
-// Reads what the runtime has for one pod. Ended containers never change, so their status is asked for once.
+// Knows what the runtime has for one pod. Ended containers never change, so their status is asked for once.
+import { type Clock, sleep } from "../../machinery/clock.ts";
 import type { RuntimeClient } from "../cri/client.ts";
 import { isRuntimeNotFound } from "../cri/client.ts";
 import type { Container, PodSandbox, PodSandboxStatus } from "../cri/types.ts";
 import { millis } from "../cri/types.ts";
 import type { RuntimeContainer, RuntimePod, RuntimeSandbox } from "./model.ts";
-import { podUidLabel, runtimeContainer } from "./model.ts";
+import { emptyRuntimePod, podUidLabel, runtimeContainer } from "./model.ts";
+
+/** How long an exit that containerd announced may take to show in its CRI answers. */
+const settleMs = 2000;
 
 export class PodObserver {
+  /** As last observed. */
+  known: RuntimePod = emptyRuntimePod;
+  /** Whether that may be outdated. */
+  stale = false;
   readonly #runtime: RuntimeClient;
+  readonly #clock: Clock;
+  readonly #announced = new Set<string>();
   readonly #selector: Record<string, string>;
   readonly #ended = new Map<string, RuntimeContainer>();
   readonly #ips = new Map<string, readonly string[]>();
 
-  constructor(runtime: RuntimeClient, uid: string) {
+  constructor(runtime: RuntimeClient, clock: Clock, uid: string) {
     this.#runtime = runtime;
+    this.#clock = clock;
     this.#selector = { [podUidLabel]: uid };
   }
 
-  async observe(): Promise<RuntimePod> {
+  /** The runtime has announced the exit of a container or sandbox: the next look waits until it shows. */
+  exited(id: string): void {
+    this.#announced.add(id);
+  }
+
+  /** Brings what is known up to date. */
+  async look(): Promise<void> {
+    this.stale = false;
+    const deadline = this.#clock.now() + settleMs;
+    for (let pause = 1; ; pause = Math.min(pause * 2, 100)) {
+      this.known = await this.#observe();
+      const { containers, sandboxes } = this.known;
+      const unsettled =
+        containers.some(({ id, state }) => state === "running" && this.#announced.has(id)) ||
+        sandboxes.some(({ id, ready }) => ready && this.#announced.has(id));
+      if (!unsettled || this.#clock.now() > deadline) break;
+      await sleep(this.#clock, pause);
+    }
+    this.#announced.clear();
+  }
+
+  async #observe(): Promise<RuntimePod> {
     const [sandboxes, containers] = await Promise.all([
       this.#runtime.listPodSandboxes(this.#selector),
       this.#runtime.listContainers(this.#selector),
@@ -34,18 +66,18 @@ export class PodObserver {
     };
   }
 
-  /** What was observed before plus the first sandbox of the pod, without listing everything again. */
-  async withSandbox(before: RuntimePod, id: string): Promise<RuntimePod> {
+  /** Takes in the first sandbox of the pod without listing everything again. */
+  async addSandbox(id: string): Promise<void> {
     const status = await this.#runtime.podSandboxStatus(id);
     this.#noteAddresses(status);
-    return { ...before, sandboxes: [await this.#sandbox(status)] };
+    this.known = { ...this.known, sandboxes: [await this.#sandbox(status)] };
   }
 
-  /** The same with one more container. */
-  async withContainer(before: RuntimePod, id: string, podSandboxId: string): Promise<RuntimePod> {
+  /** The same for one more container. */
+  async addContainer(id: string, podSandboxId: string): Promise<void> {
     const added = await this.#container({ id, podSandboxId });
-    const others = before.containers.filter((container) => container.id !== id);
-    return { ...before, containers: newestFirst(added ? [...others, added] : others) };
+    const others = this.known.containers.filter((container) => container.id !== id);
+    this.known = { ...this.known, containers: newestFirst(added ? [...others, added] : others) };
   }
 
   async #sandbox(sandbox: PodSandbox): Promise<RuntimeSandbox> {
