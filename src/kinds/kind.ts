@@ -96,6 +96,10 @@ export interface Kind<T extends KubeObject = KubeObject> {
    * sibling become those very parts before it is validated: nobody writes to them from then on.
    */
   readonly manyAlike?: boolean;
+  /** An object counts as being in the namespace of its own name, so that a RoleBinding there can allow to read it. */
+  readonly isNamespace?: boolean;
+  /** Dependents stay when a deletion says nothing of them; the warning, if any, is sent then. */
+  readonly dependentsStay?: { readonly warning?: string };
   /** Put on an object when its deletion begins; whoever takes it off has done what must be done before it goes. */
   readonly cleanupFinalizer?: string;
 
@@ -120,6 +124,13 @@ export interface Kind<T extends KubeObject = KubeObject> {
   readonly validateStatusUpdate?: (object: T, old: T) => readonly FieldError[];
   /** Warnings to send with a create or update. */
   readonly warnings?: (object: T) => readonly string[];
+  /**
+   * What an update says besides that the object is alive. One that says no more is visible and watched like all others, but
+   * not worth a disk write.
+   */
+  readonly withoutHeartbeat?: (object: T) => unknown;
+  /** What a deletion makes of an object at `now`, in milliseconds, for kinds that do not go by grace and finalizers alone. */
+  readonly deletion?: (object: T, now: number) => T | "nothing" | "remove";
   /** Grace period of a deletion in seconds; undefined or 0 deletes at once. `requested` comes from the client. */
   readonly deletionGraceSeconds?: (object: T, requested: number | undefined) => number;
 }

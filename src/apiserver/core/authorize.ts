@@ -13,9 +13,6 @@ export function denialOf(attributes: Attributes, reason: string): string {
   return reason ? `${text}: ${reason}` : text;
 }
 
-// A namespace counts as being in itself, so that a RoleBinding in it can allow to read it.
-const isNamespaces = (kind: AnyKind) => kind.group === "" && kind.plural === "namespaces";
-
 interface AccessTarget {
   readonly namespace: string;
   readonly name?: string | undefined;
@@ -36,7 +33,7 @@ export const attributesOf = (
   version: kind.version,
   resource: kind.plural,
   subresource,
-  namespace: kind.namespaced ? namespace : isNamespaces(kind) ? name : "",
+  namespace: kind.namespaced ? namespace : kind.isNamespace ? name : "",
   name,
   ...(selection && !selection.all ? { fieldSelector: selection.fields, labelSelector: selection.labels } : {}),
 });

@@ -25,9 +25,6 @@ export interface Deleted {
 const orphan = "orphan";
 const foreground = "foregroundDeletion";
 
-/** Kinds whose dependents stay when a client asks for nothing. */
-const orphansByDefault = new Set(["batch/jobs", "/replicationcontrollers"]);
-
 /** What one deletion does to one object. */
 export type DeletionPlan =
   /** It waits already; nothing changes. */
@@ -94,7 +91,7 @@ function finalizersAfter(kind: AnyKind, before: readonly string[], parameters: D
   if (policy === "Background") return others;
   if (before.includes(orphan)) return [...others, orphan];
   if (before.includes(foreground)) return [...others, foreground];
-  return orphansByDefault.has(`${kind.group}/${kind.plural}`) ? [...others, orphan] : others;
+  return kind.dependentsStay ? [...others, orphan] : others;
 }
 
 /** Deletes one object or begins to. Throws StatusError. */
@@ -157,9 +154,8 @@ export function removeAuthorized(
           auditAnnotations: context.auditAnnotations,
         });
     if (admitted) await admitted;
-    const plan = isNamespace(kind)
-      ? planNamespaceDeletion(object, core.clock.now())
-      : withMetadata(object, planDeletion(kind, object, parameters, core.clock.now()));
+    const now = core.clock.now();
+    const plan = kind.deletion?.(object, now) ?? withMetadata(object, planDeletion(kind, object, parameters, now));
     warnOfOrphans(kind, plan, parameters, context);
     if (plan === "nothing") return { entry: viewOf(kind, current), deleted: false };
     const { key, revision } = current;
@@ -176,27 +172,9 @@ const withMetadata = (object: KubeObject, plan: DeletionPlan): KubeObject | "not
   plan.do === "mark" ? { ...object, metadata: plan.metadata } : plan.do;
 
 function warnOfOrphans(kind: AnyKind, plan: unknown, parameters: DeleteParameters, { warnings }: RequestContext): void {
-  if (plan === "nothing" || `${kind.group}/${kind.plural}` !== "batch/jobs") return;
-  if (parameters.propagationPolicy !== undefined || parameters.orphanDependents !== undefined) return;
-  warnings.push("the pods of this job stay; delete it with propagationPolicy=Background to remove them too");
-}
-
-const isNamespace = (kind: AnyKind) => kind.group === "" && kind.plural === "namespaces";
-
-interface NamespaceLike extends KubeObject {
-  readonly spec?: { readonly finalizers?: readonly string[] };
-  readonly status?: object;
-}
-
-/** A namespace turns Terminating and goes when both its kinds of finalizers are empty. */
-function planNamespaceDeletion(object: NamespaceLike, now: number): KubeObject | "nothing" | "remove" {
-  const { metadata, spec, status } = object;
-  if (metadata.deletionTimestamp) {
-    return spec?.finalizers?.length || metadata.finalizers?.length ? "nothing" : "remove";
-  }
-  const marked = { ...metadata, deletionTimestamp: formatTime(now) };
-  const terminating: NamespaceLike = { ...object, metadata: marked, status: { ...status, phase: "Terminating" } };
-  return terminating;
+  const { warning } = kind.dependentsStay ?? {};
+  if (plan === "nothing" || warning === undefined) return;
+  if (parameters.propagationPolicy === undefined && parameters.orphanDependents === undefined) warnings.push(warning);
 }
 
 /** Upstream names the kind here, not the resource. */

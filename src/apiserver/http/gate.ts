@@ -3,6 +3,7 @@
 import type { Clock } from "../../machinery/clock.ts";
 import { parseDuration } from "../../machinery/duration.ts";
 import { badRequest, statusError } from "../../machinery/errors.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import type { Ticket } from "../flowcontrol/dispatcher.ts";
 import { isLongRunning } from "../flowcontrol/flow-control.ts";
 import type { UserInfo } from "../types.ts";
@@ -22,10 +23,10 @@ export interface GatedRequest {
 
 const bodyMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-/** What is answered from memory, as most is, is answered without a promise: each costs as much as looking up an object. */
-export type Awaitable<T> = T | Promise<T>;
-
-/** Answers when it may; `headers` gets what the response has to carry. Throws, or rejects with, StatusError. */
+/**
+ * Answers when it may, without a promise where nothing has to be waited for: each costs as much as looking up an object.
+ * `headers` gets what the response has to carry. Throws, or rejects with, StatusError.
+ */
 export function passGate(
   services: EdgeServices,
   gated: GatedRequest,

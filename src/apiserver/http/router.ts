@@ -7,6 +7,7 @@ import type { Auditor, AuditRecord } from "../audit/auditor.ts";
 import type { Remote } from "../aggregation/remotes.ts";
 import { denialOf } from "../core/authorize.ts";
 import { StatusError, statusError } from "../../machinery/errors.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import type { Attributes, UserInfo } from "../types.ts";
 import { compressed } from "./compress.ts";
@@ -20,7 +21,7 @@ import {
   type EdgeResponse,
   type Outcome,
 } from "./exchange.ts";
-import { passGate, withHeaders, type Awaitable } from "./gate.ts";
+import { passGate, withHeaders } from "./gate.ts";
 import { answerPath } from "./health.ts";
 import type { RequestSeries } from "./metrics.ts";
 import { prepareAccess } from "./prepare-access.ts";

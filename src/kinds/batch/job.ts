@@ -71,6 +71,9 @@ function statusText({ metadata, status }: Job): string {
 export const Job = defineKind<Job>("batch/v1", "Job", {
   categories: ["all"],
   hasGeneration: true,
+  dependentsStay: {
+    warning: "the pods of this job stay; delete it with propagationPolicy=Background to remove them too",
+  },
   subresources: { status: true },
   selectableFields: { "status.successful": ({ status }) => String(status?.succeeded ?? 0) },
   columns: [

@@ -20,6 +20,7 @@ function validate({ spec }: Lease): Errors {
 }
 
 export const Lease = defineKind<Lease>("coordination.k8s.io/v1", "Lease", {
+  withoutHeartbeat: ({ spec }) => ({ ...spec, renewTime: "" }),
   columns: [nameColumn, column("Holder", ({ spec }) => spec?.holderIdentity ?? ""), ageColumn],
   validate,
 });

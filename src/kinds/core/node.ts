@@ -92,6 +92,13 @@ export const Node = defineKind<Node>("v1", "Node", {
   shortNames: ["no"],
   subresources: { status: true, special: ["proxy"] },
   selectableFields: { "spec.unschedulable": (node) => String(node.spec?.unschedulable ?? false) },
+  withoutHeartbeat: ({ spec, status }) => ({
+    spec,
+    status: {
+      ...status,
+      conditions: status?.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: "" })),
+    },
+  }),
   columns: [
     nameColumn,
     column("Status", nodeStatus),

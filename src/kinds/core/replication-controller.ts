@@ -37,6 +37,7 @@ export const ReplicationController = defineKind<ReplicationController>("v1", "Re
   shortNames: ["rc"],
   categories: ["all"],
   hasGeneration: true,
+  dependentsStay: {},
   subresources: {
     status: true,
     scale: {
