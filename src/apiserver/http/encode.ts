@@ -81,10 +81,11 @@ function objectBytes(kind: AnyKind, object: KubeObject, { representation, includ
   return stringify(tableOf(kind, rows, { version, metadata, withColumns: true }), pretty);
 }
 
+/** A list without its items, and how each of those is shown. */
 interface ListFrame {
-  readonly head: string;
-  readonly tail: string;
-  readonly item: (entry: Entry) => Iterable<BodyPart>;
+  readonly list: object;
+  readonly member: "items" | "rows";
+  readonly item: (entry: Entry) => unknown;
 }
 
 const metadataOf = (result: ListResult) => ({
@@ -94,43 +95,50 @@ const metadataOf = (result: ListResult) => ({
 });
 
 function listFrame(kind: AnyKind, result: ListResult, encoding: Encoding): ListFrame {
-  const metadata = JSON.stringify(metadataOf(result));
+  const metadata = metadataOf(result);
   const { representation, include, now } = encoding;
   if (representation.as === "object") {
-    const head = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${metadata},"items":[`;
-    return { head, tail: "]}\n", item: (entry) => entry.jsonParts() };
+    const list = { kind: `${kind.kind}List`, apiVersion: apiVersionOf(kind), metadata };
+    return { list, member: "items", item: ({ object }) => object };
   }
   const { version } = representation;
-  const encode = (value: unknown) => [Buffer.from(JSON.stringify(value))];
+  const apiVersion = `meta.k8s.io/${version}`;
   if (representation.as === "PartialObjectMetadata") {
-    const head = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"items":[`;
-    return { head, tail: "]}\n", item: (entry) => encode(partialObject(entry.object, version)) };
+    const list = { kind: "PartialObjectMetadataList", apiVersion, metadata };
+    return { list, member: "items", item: ({ object }) => partialObject(object, version) };
   }
-  const columns = JSON.stringify(columnDefinitions(kind));
-  const head = `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[`;
-  return { head, tail: "]}\n", item: (entry) => encode(tableRow(kind, entry.object, include, now, version)) };
+  const list = { kind: "Table", apiVersion, metadata, columnDefinitions: columnDefinitions(kind) };
+  return { list, member: "rows", item: ({ object }) => tableRow(kind, object, include, now, version) };
 }
 
 /** A list, whole when it is small and in chunks with pauses for other requests when it is not. */
 export function listResponse(kind: AnyKind, result: ListResult, encoding: Encoding): EdgeResponse {
-  const { representation } = encoding;
-  if (representation.protobuf) return protobufList(kind, representation, metadataOf(result), result.entries);
-  const headers = { "content-type": jsonType };
-  const parts = listParts(listFrame(kind, result, encoding), result.entries);
-  if (encoding.pretty) {
-    const text = [...parts].map(String).join("");
-    return { status: 200, headers, compressible: true, body: stringify(JSON.parse(text), true) };
-  }
-  return { status: 200, headers, compressible: true, body: chunked(parts) };
+  const { representation, pretty } = encoding;
+  const { entries } = result;
+  if (representation.protobuf) return protobufList(kind, representation, metadataOf(result), entries);
+  const frame = listFrame(kind, result, encoding);
+  const parts = pretty ? prettyParts(frame, entries) : listParts(frame, entries, representation.as === "object");
+  return { status: 200, headers: { "content-type": jsonType }, compressible: true, body: chunked(parts) };
 }
 
-function* listParts({ head, tail, item }: ListFrame, entries: readonly Entry[]): Generator<BodyPart> {
-  yield head;
+function* listParts({ list, member, item }: ListFrame, entries: readonly Entry[], whole: boolean): Generator<BodyPart> {
+  yield `${JSON.stringify(list).slice(0, -1)},"${member}":[`;
   for (let i = 0; i < entries.length; i++) {
     if (i > 0) yield ",";
-    yield* item(entries[i]!);
+    const entry = entries[i]!;
+    if (whole) yield* entry.jsonParts();
+    else yield JSON.stringify(item(entry));
   }
-  yield tail;
+  yield "]}\n";
+}
+
+function* prettyParts({ list, member, item }: ListFrame, entries: readonly Entry[]): Generator<BodyPart> {
+  yield `${JSON.stringify(list, undefined, 2).slice(0, -2)},\n  "${member}": [`;
+  for (let i = 0; i < entries.length; i++) {
+    const text = JSON.stringify(item(entries[i]!), undefined, 2).replaceAll("\n", "\n    ");
+    yield `${i > 0 ? "," : ""}\n    ${text}`;
+  }
+  yield entries.length > 0 ? "\n  ]\n}\n" : "]\n}\n";
 }
 
 /** Turns watch events into frames: lines of JSON, or protobuf messages with their length in front. */

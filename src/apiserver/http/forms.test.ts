@@ -73,3 +73,24 @@ test("components are healthy", async () => {
     [404, 405],
   );
 });
+
+test("pretty lists and tables are the same documents with line breaks", async () => {
+  const { ask } = await testRouter();
+  const lists = [maps, `${maps}?limit=1`, "/api/v1/namespaces/default/secrets"];
+  for (const name of ["a", "b"]) {
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { text: "a\nb\\n" } };
+    await ask("POST", maps, { body: JSON.stringify(object) });
+  }
+  for (const path of lists) {
+    for (const as of ["", ";as=Table;v=v1;g=meta.k8s.io", ";as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"]) {
+      const headers = { accept: `application/json${as}` };
+      const plain = await ask("GET", path, { headers });
+      const pretty = await ask("GET", `${path}${path.includes("?") ? "&" : "?"}pretty=true`, { headers });
+      // Ages in tables go on.
+      assert.equal(
+        pretty.text.replaceAll(/"\d+s"/g, '"0s"'),
+        `${JSON.stringify(JSON.parse(plain.text.replaceAll(/"\d+s"/g, '"0s"')), undefined, 2)}\n`,
+      );
+    }
+  }
+});
