@@ -22,7 +22,6 @@ export interface HeaderBlock {
 /** The table is in order and the connection goes on: a stream error PROTOCOL_ERROR, or an answer of 431. */
 export interface RefusedBlock {
   readonly type: "malformed" | "too large";
-  readonly reason: string;
 }
 
 export interface HpackLimits {
@@ -54,9 +53,9 @@ const roles: Record<string, Role> = {
 };
 /** Of several values Node takes the first. */
 const singleNames =
-  "age authorization content-encoding content-language content-location content-md5 content-range content-type date dnt " +
-  "expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified max-forwards " +
-  "proxy-authorization range referer upgrade-insecure-requests user-agent";
+  "access-control-request-method age authorization content-encoding content-language content-location content-md5 " +
+  "content-range content-type date dnt expires from host if-match if-modified-since if-none-match if-range " +
+  "if-unmodified-since last-modified max-forwards proxy-authorization range referer upgrade-insecure-requests user-agent";
 for (const name of singleNames.split(" ")) roles[name] = "first";
 for (const name of connectionNames) roles[name] = "bad";
 
@@ -90,7 +89,7 @@ class Reading {
   path: string | undefined;
   scheme: string | undefined;
   authority: string | undefined;
-  malformed: string | undefined;
+  isMalformed = false;
   listBytes = 0;
   count = 0;
   length: string | undefined;
@@ -99,15 +98,16 @@ class Reading {
   take(field: Field): boolean {
     const { role, value } = field;
     if (role === "bad") {
-      this.malformed ??= `the header ${JSON.stringify(field.name)} is not allowed, or its value is not`;
+      this.isMalformed = true;
       return false;
     }
     if (role === "length") {
-      if (this.length !== undefined && this.length !== value) this.malformed ??= "two content lengths";
+      if (this.length !== undefined && this.length !== value) this.isMalformed = true;
       this.length = value;
     }
     if (role !== "method" && role !== "path" && role !== "scheme" && role !== "authority") return true;
-    if (this.count > 0 || this[role] !== undefined) this.malformed ??= `:${role} is late or there twice`;
+    // Late, or there twice.
+    if (this.count > 0 || this[role] !== undefined) this.isMalformed = true;
     this[role] = value;
     return false;
   }
@@ -122,7 +122,7 @@ export class HpackDecoder {
   #count = 0;
   #bytes = 0;
   #maxBytes: number;
-  #block: Buffer = Buffer.alloc(0);
+  #block = noBlock;
   #at = 0;
   /** The ordinary fields of the last block, and what was made of them. */
   readonly #fields: Field[] = [];
@@ -150,18 +150,19 @@ export class HpackDecoder {
       if (isSame && this.#fields[at] !== field) isSame = false;
       this.#fields[at] = field;
     }
+    // It would keep all bytes alive that came with it.
+    this.#block = noBlock;
     if (!isSame || reading.count !== this.#lastCount) this.#lastHeaders = undefined;
     this.#lastCount = this.#fields.length = reading.count;
-    if (reading.listBytes > this.#limits.maxListBytes)
-      return { type: "too large", reason: "the headers are too large" };
+    if (reading.listBytes > this.#limits.maxListBytes) return { type: "too large" };
     return this.#finish(reading, kind);
   }
 
   #finish(reading: Reading, kind: "request" | "trailers"): HeaderBlock | RefusedBlock {
     const isRequest = kind === "request";
     const headers = (this.#lastHeaders ??= joined(this.#fields));
-    const reason = reading.malformed ?? (isRequest ? requestFault(reading, headers) : trailersFault(reading));
-    if (reason !== undefined) return { type: "malformed", reason };
+    const isWhole = isRequest ? isCompleteRequest(reading, headers) : isWithoutPseudoHeaders(reading);
+    if (reading.isMalformed || !isWhole) return { type: "malformed" };
     const { method = "", path = isRequest ? "/" : "", scheme = "", authority } = reading;
     return { type: "fields", method, path, scheme, authority, headers };
   }
@@ -251,6 +252,7 @@ export class HpackDecoder {
   }
 }
 
+const noBlock: Buffer = Buffer.alloc(0);
 const scratch = Buffer.allocUnsafeSlow(4096);
 const sizeOf = ({ name, value }: Field): number => name.length + value.length + fieldOverheadBytes;
 
@@ -265,15 +267,13 @@ function joined(fields: readonly Field[]): Record<string, string> {
   return headers;
 }
 
-function requestFault(reading: Reading, headers: IncomingHttpHeaders): string | undefined {
+function isCompleteRequest(reading: Reading, headers: IncomingHttpHeaders): boolean {
   const { method, path, scheme, authority } = reading;
-  if (method === undefined) return "no :method";
-  if (!(authority ?? headers.host)) return "neither :authority nor host";
-  if (method === "CONNECT") return path === undefined && scheme === undefined ? undefined : "a CONNECT with a path";
-  if (scheme === undefined || path === undefined) return "no :scheme or no :path";
-  return path.startsWith("/") || (path === "*" && method === "OPTIONS") ? undefined : "a :path without /";
+  if (method === undefined || !(authority ?? headers.host)) return false;
+  if (method === "CONNECT") return path === undefined && scheme === undefined;
+  if (scheme === undefined || path === undefined) return false;
+  return path.startsWith("/") || (path === "*" && method === "OPTIONS");
 }
 
-function trailersFault({ method, path, scheme, authority }: Reading): string | undefined {
-  return (method ?? path ?? scheme ?? authority) === undefined ? undefined : "pseudo headers in trailers";
-}
+const isWithoutPseudoHeaders = ({ method, path, scheme, authority }: Reading): boolean =>
+  (method ?? path ?? scheme ?? authority) === undefined;
