@@ -72,6 +72,8 @@ interface MessagePlan {
 
 const maxDepth = 64;
 
+const maxShort = 64;
+
 /** A growing buffer of wire bytes; what is written lies in `buffer` up to `length`. */
 export class ProtobufWriter {
   buffer = Buffer.allocUnsafe(512);
@@ -104,12 +106,15 @@ export class ProtobufWriter {
     this.buffer[this.length++] = Number(rest);
   }
 
-  /** Writes what `body` writes with its length in front; the length is put in place afterwards. */
-  delimited(body: () => void): void {
-    // Room for the longest prefix, so that putting it in place never moves the buffer under the body.
+  /** Begins what gets its length in front; returns what `close` needs. */
+  open(): number {
+    // Room for the longest prefix, so that putting it in place never moves the buffer.
     this.reserve(10);
-    const start = this.length++;
-    body();
+    return this.length++;
+  }
+
+  /** Ends what was opened there: its length is put in place. */
+  close(start: number): void {
     const size = this.length - start - 1;
     const prefix = varintSize(size);
     if (prefix > 1) {
@@ -119,6 +124,38 @@ export class ProtobufWriter {
     this.length = start;
     this.varint(size);
     this.length += size;
+  }
+
+  delimited(body: () => void): void {
+    const start = this.open();
+    body();
+    this.close(start);
+  }
+
+  /** Text with its length in front. */
+  string(value: string): void {
+    const { length } = value;
+    if (length > maxShort || !this.#shortAscii(value)) {
+      const start = this.open();
+      this.text(value);
+      this.close(start);
+    }
+  }
+
+  /** What most texts are is written faster here than by a call into Node. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    this.reserve(1 + length);
+    const { buffer } = this;
+    const start = this.length + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 127) return false;
+      buffer[start + i] = code;
+    }
+    buffer[start - 1] = length;
+    this.length = start + length;
+    return true;
   }
 
   text(value: string): void {

@@ -20,10 +20,17 @@ export const hasProtobuf = (schema: string): boolean => rowsOf(schema) !== undef
 
 /** The message of an object, without envelope. `schema` must have a protobuf form. */
 export function encodeMessage(schema: string, object: object): Buffer {
-  const writer = new ProtobufWriter();
+  const writer = spare;
+  writer.length = 0;
   writeMessage(writer, schema, object as Fields);
-  return Buffer.from(writer.buffer.subarray(0, writer.length));
+  const message = Buffer.from(writer.buffer.subarray(0, writer.length));
+  if (writer.buffer.length > maxSpareBytes) spare = new ProtobufWriter();
+  return message;
 }
+
+/** Grown once, it fits most messages. */
+let spare = new ProtobufWriter();
+const maxSpareBytes = 256 * 1024;
 
 /** What precedes a message of `messageBytes` in a response: magic, type and the length of what follows. */
 export function envelopeHead(apiVersion: string, kind: string, messageBytes: number): Buffer {
@@ -76,7 +83,8 @@ function delimited(writer: ProtobufWriter, number: number, body: () => void): vo
 }
 
 function textField(writer: ProtobufWriter, number: number, value: string): void {
-  delimited(writer, number, () => writer.text(value));
+  writer.varint(number * 8 + 2);
+  writer.string(value);
 }
 
 function planOf(message: string): readonly FieldPlan[] {
@@ -89,11 +97,20 @@ function planOf(message: string): readonly FieldPlan[] {
   return plan;
 }
 
-function writeMessage(writer: ProtobufWriter, message: string, fields: Fields): void {
-  for (const { name, write, inlined } of planOf(message)) {
+const writeMessage = (writer: ProtobufWriter, message: string, fields: Fields): void =>
+  writeFields(writer, planOf(message), fields);
+
+function writeFields(writer: ProtobufWriter, plan: readonly FieldPlan[], fields: Fields): void {
+  for (const { name, write, inlined } of plan) {
     const value = inlined ? fields : fields[name];
     if (value !== undefined && value !== null) write(writer, value);
   }
+}
+
+/** Types refer to each other in circles, so a plan is looked up when the first message comes. */
+function messageBody(type: string): WriteValue {
+  let plan: readonly FieldPlan[] | undefined;
+  return (writer, value) => writeFields(writer, (plan ??= planOf(type)), value as Fields);
 }
 
 function fieldPlan([number, name, type, flag]: Row): FieldPlan {
@@ -103,13 +120,15 @@ function fieldPlan([number, name, type, flag]: Row): FieldPlan {
     return { name, inlined, write: (writer, list) => (list as unknown[]).forEach((item) => one(writer, item)) };
   }
   if (type.startsWith("map ")) {
+    const tag = number * 8 + 2;
     const valueField = single(2, type.slice(4));
     const write: WriteValue = (writer, map) => {
       for (const [key, value] of Object.entries(map as object)) {
-        delimited(writer, number, () => {
-          textField(writer, 1, key);
-          valueField(writer, value);
-        });
+        writer.varint(tag);
+        const start = writer.open();
+        textField(writer, 1, key);
+        valueField(writer, value);
+        writer.close(start);
       }
     };
     return { name, inlined, write };
@@ -127,8 +146,14 @@ function single(number: number, type: string): WriteValue {
       scalar.write(writer, value);
     };
   }
-  const body = specials[type] ?? ((writer, value) => writeMessage(writer, type, value as Fields));
-  return (writer, value) => delimited(writer, number, () => body(writer, value));
+  const body = specials[type] ?? messageBody(type);
+  const tag = number * 8 + 2;
+  return (writer, value) => {
+    writer.varint(tag);
+    const start = writer.open();
+    body(writer, value);
+    writer.close(start);
+  };
 }
 
 const integer = {
@@ -145,7 +170,7 @@ const scalars: Readonly<Record<string, { readonly wire: number; readonly write: 
   int64: integer,
   bool: { wire: 0, write: (writer, value) => writer.varint(value ? 1 : 0) },
   double: { wire: 1, write: (writer, value) => writer.double(Number(value)) },
-  string: { wire: 2, write: (writer, value) => writer.delimited(() => writer.text(String(value))) },
+  string: { wire: 2, write: (writer, value) => writer.string(String(value)) },
   bytes: {
     wire: 2,
     write: (writer, value) => writer.delimited(() => writer.raw(Buffer.from(String(value), "base64"))),
