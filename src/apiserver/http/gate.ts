@@ -33,41 +33,40 @@ export function passGate(
   headers: Record<string, string>,
   answer: () => Awaitable<Outcome>,
 ): Awaitable<Outcome> {
-  const { request, info, streamsBody } = gated;
+  const { request, info, user, streamsBody } = gated;
   const endless = isLongRunning(info);
   if (endless && info.verb !== "watch") return answer();
   const hasBody = !streamsBody && info.type === "resource" && bodyMethods.has(request.method);
   const limitMs = endless ? services.requestTimeoutMs : timeLimit(request, services.requestTimeoutMs);
-  const deadline = gated.startedAt + limitMs;
   const limited = (work: Awaitable<Outcome>) =>
     work instanceof Promise && !endless ? within(work, limitMs, services.clock) : work;
-  services.lifecycle.enter();
-  const leave = () => services.lifecycle.leave();
-  // Who has no body waits for nothing but a seat, for which there is a limit already, and perhaps for the answer.
-  if (!hasBody) return ending(() => seated(services, gated, headers, () => limited(answer()), deadline), leave);
-  const run = () => seated(services, gated, headers, answer, deadline);
-  const read = () => {
-    // Before a seat is taken, so that those who send slowly keep nobody waiting.
-    const whole = request.body.prefetch();
-    return whole instanceof Promise ? whole.then(run) : run();
+  const { lifecycle, flow } = services;
+  let ticket: Ticket | undefined;
+  const run = (own: Ticket) => {
+    ticket = own;
+    // Who has no body waits for nothing but a seat, for which there is a limit already, and perhaps for the answer.
+    return hasBody ? answer() : limited(answer());
   };
-  return limited(ending(read, () => (leave(), request.body.release())));
+  const admit = () => {
+    const place = flow.place(user, info);
+    Object.assign(headers, place.headers);
+    return after(flow.admit(place, gated, gated.startedAt + limitMs), run);
+  };
+  lifecycle.enter();
+  const work = ending(
+    // Read before a seat is taken, so that those who send slowly keep nobody waiting.
+    () => (hasBody ? after(request.body.prefetch(), admit) : admit()),
+    () => {
+      ticket?.release();
+      lifecycle.leave();
+      if (hasBody) request.body.release();
+    },
+  );
+  return hasBody ? limited(work) : work;
 }
 
-/** Answers on a seat. */
-function seated(
-  { flow }: EdgeServices,
-  gated: GatedRequest,
-  headers: Record<string, string>,
-  answer: () => Awaitable<Outcome>,
-  deadline: number,
-): Awaitable<Outcome> {
-  const place = flow.place(gated.user, gated.info);
-  Object.assign(headers, place.headers);
-  const run = (ticket: Ticket) => ending(answer, () => ticket.release());
-  const ticket = flow.admit(place, gated, deadline);
-  return ticket instanceof Promise ? ticket.then(run) : run(ticket);
-}
+const after = <A, B>(value: Awaitable<A>, use: (value: A) => Awaitable<B>): Awaitable<B> =>
+  value instanceof Promise ? value.then(use) : use(value);
 
 /** `try … finally` around what is mostly done at once. */
 function ending<T>(work: () => Awaitable<T>, end: () => void): Awaitable<T> {
@@ -78,9 +77,21 @@ function ending<T>(work: () => Awaitable<T>, end: () => void): Awaitable<T> {
     end();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(end);
-  end();
-  return result;
+  if (!(result instanceof Promise)) {
+    end();
+    return result;
+  }
+  // Not `finally`, which makes three promises.
+  return result.then(
+    (value) => {
+      end();
+      return value;
+    },
+    (error: unknown) => {
+      end();
+      throw error;
+    },
+  );
 }
 
 /** Rejects with Timeout after the limit; the work itself goes on to its end. */
