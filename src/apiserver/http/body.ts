@@ -2,6 +2,7 @@
 // bounded, and each failure is a Status.
 import { decodeProtobuf, protobufType } from "../protobuf/decode.ts";
 import { badRequest, unsupportedMediaType } from "../../machinery/errors.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import { parseInThread } from "./yaml.ts";
 
 /** Deeper documents are refused, as recursive code works on them later. */
@@ -20,12 +21,12 @@ export const mediaType = (contentType: string | undefined): string =>
 /** Name of the schema type of an `apiVersion` and `kind`; undefined when there is none. */
 export type SchemaLookup = (apiVersion: string, kind: string) => string | undefined;
 
-/** Decodes by content type; an absent one means JSON. Throws UnsupportedMediaType or BadRequest. */
-export async function decodeBody(
+/** Decodes by content type; an absent one means JSON. Throws, or rejects with, UnsupportedMediaType or BadRequest. */
+export function decodeBody(
   bytes: Buffer,
   contentType: string | undefined,
   schemaOf: SchemaLookup,
-): Promise<DecodedBody> {
+): Awaitable<DecodedBody> {
   const type = mediaType(contentType);
   if (type === "" || type === "application/json") return decodeJson(bytes);
   if (type === "application/yaml") return decodeYaml(bytes);
@@ -104,14 +105,20 @@ const isColonNext = (text: string, from: number): boolean => {
   }
 };
 
-/** The colons after a quote in a valid JSON text: one for each key, rarely more, as within the string `":80"`. */
+/**
+ * The colons after a quote that is not escaped, as those within the names of managed fields are, in a valid JSON text: one
+ * for each key, rarely more, as within the string `":80"`.
+ */
 function mostKeysIn(bytes: Buffer): number {
   let count = 0;
   for (let i = 1; i < bytes.length; i++) {
     if (bytes[i] !== 58) continue;
     let before = i - 1;
     while (bytes[before]! <= 32) before--;
-    if (bytes[before] === 34) count++;
+    if (bytes[before] !== 34) continue;
+    let backslashes = 0;
+    while (bytes[before - 1 - backslashes] === 92) backslashes++;
+    if (backslashes % 2 === 0) count++;
   }
   return count;
 }

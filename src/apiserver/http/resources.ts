@@ -14,6 +14,7 @@ import { typedResponse, type EdgeRequest, type EdgeResponse } from "./exchange.t
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import type { Decode } from "../audit/auditor.ts";
+import type { Awaitable } from "../../machinery/turn.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
 import { prefersYaml } from "./yaml.ts";
@@ -129,7 +130,8 @@ function watch(call: ResourceCall): EdgeResponse {
 async function create(call: ResourceCall): Promise<EdgeResponse> {
   const { services, context, kind, info, request } = call;
   const wanted = encoding(call);
-  const decoded = await decodedBody(call);
+  const body = decodedBody(call);
+  const decoded = body instanceof Promise ? await body : body;
   const parameters = { ...writeParameters(request.query, "CreateOptions"), duplicateFields: decoded.duplicates };
   const draft = objectOf(call, decoded);
   if (info.name) throw methodNotSupported({ group: kind.group, resource: kind.plural }, "create");
@@ -273,11 +275,17 @@ async function special(call: ResourceCall): Promise<EdgeResponse> {
   return objectResponse(kind, answer, wanted, method === "POST" ? 201 : 200);
 }
 
-async function decodedBody({ request, services, context }: ResourceCall): Promise<DecodedBody> {
-  const bytes = await request.body.whole();
-  const decoded = await decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
-  context.onBody?.(decoded.value);
-  return decoded;
+function decodedBody({ request, services, context }: ResourceCall): Awaitable<DecodedBody> {
+  const noted = (decoded: DecodedBody) => {
+    context.onBody?.(decoded.value);
+    return decoded;
+  };
+  const decodedFrom = (bytes: Buffer) => {
+    const decoded = decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
+    return decoded instanceof Promise ? decoded.then(noted) : noted(decoded);
+  };
+  const bytes = request.body.whole();
+  return bytes instanceof Promise ? bytes.then(decodedFrom) : decodedFrom(bytes);
 }
 
 /** Protobuf bodies name their type: a kind, or one of the messages that only requests carry. */
