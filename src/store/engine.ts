@@ -3,8 +3,7 @@
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { KubeObject } from "../machinery/object.ts";
-import type { Encoded } from "./encode.ts";
-import type { TurnCache } from "./entry.ts";
+import type { EntryMemory } from "./entry.ts";
 import { StoredEntry, deepFreeze, withRevision } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import { garbageOf } from "./history.ts";
@@ -12,7 +11,7 @@ import { inNamespace, keyText } from "./image.ts";
 import type { LoadedState } from "./load.ts";
 import type { Codec, Log, LogBatch, LogCounters, LogRow } from "./log.ts";
 import { rewind } from "./rewind.ts";
-import { shareWith, Siblings } from "./share.ts";
+import { shareWith } from "./share.ts";
 import type { Entry, Listing, Rewriter, Store, StoreKey, StoreStats, Subscription, Write } from "./store.ts";
 import { StoreError } from "./store.ts";
 import { RevisionWaiters, Watchers } from "./watchers.ts";
@@ -27,7 +26,7 @@ interface Transaction {
 export interface EngineOptions {
   readonly log: Log;
   readonly state: LoadedState;
-  readonly cache: TurnCache<Encoded>;
+  readonly memory: EntryMemory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly codec?: Codec;
@@ -52,7 +51,6 @@ export class EngineStore implements Store {
   readonly #state: LoadedState;
   readonly #watchers: Watchers;
   readonly #waiters = new RevisionWaiters();
-  readonly #siblings = new Siblings();
   readonly #garbage: number[];
   #queue: Transaction[] = [];
   #next: number;
@@ -108,7 +106,7 @@ export class EngineStore implements Store {
   }
 
   siblingOf(object: KubeObject): KubeObject | undefined {
-    return this.#siblings.of(object);
+    return this.#options.memory.siblings.of(object);
   }
 
   // Not async: everything up to the promise happens before the caller goes on.
@@ -214,7 +212,7 @@ export class EngineStore implements Store {
       rowRevision: inMemoryOnly ? previous.rowRevision : revision,
       volatile,
     };
-    const entry = new StoredEntry(facts, { object }, this.#options.cache);
+    const entry = new StoredEntry(facts, { object }, this.#options.memory);
     if (!previous) return { type: "ADDED", revision, entry };
     return { type: write.type === "delete" ? "DELETED" : "MODIFIED", revision, entry, previous };
   }
@@ -222,7 +220,7 @@ export class EngineStore implements Store {
   /** The object to store, sharing what it can with the version before or with its siblings. */
   #compact({ object, type }: Write, previous: StoredEntry | undefined): KubeObject {
     if (!object) return previous!.object;
-    return type === "create" ? this.#siblings.share(object) : shareWith(object, previous!.object);
+    return type === "create" ? this.#options.memory.siblings.share(object) : shareWith(object, previous!.object);
   }
 
   #schedule(): void {

@@ -1,6 +1,7 @@
 // One version of one object, parsed and encoded only when somebody asks, and the bounded cache of what was encoded.
 import type { KubeObject } from "../machinery/object.ts";
 import { encodeJson, joined, type Encoded, type JsonPart } from "./encode.ts";
+import { Siblings } from "./share.ts";
 import type { Entry, StoreKey } from "./store.ts";
 
 /** `namespace` and `name` as one string that sorts by namespace, then name. */
@@ -67,6 +68,16 @@ export class TurnCache<T> {
   }
 }
 
+/** What the entries of a store have in common. */
+export class EntryMemory {
+  readonly encoded: TurnCache<Encoded>;
+  readonly siblings = new Siblings();
+
+  constructor(limitBytes: number) {
+    this.encoded = new TurnCache(limitBytes);
+  }
+}
+
 export interface EntryFacts {
   readonly key: StoreKey;
   readonly revision: number;
@@ -84,26 +95,26 @@ export class StoredEntry implements Entry {
   readonly createRevision: number;
   readonly rowRevision: number;
   readonly volatile: boolean;
-  readonly #cache: TurnCache<Encoded>;
+  readonly #memory: EntryMemory;
   #object: KubeObject | undefined;
   #unparsed: Buffer | undefined;
   #encoded = false;
 
-  constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, cache: TurnCache<Encoded>) {
+  constructor(facts: EntryFacts, content: { object: KubeObject } | { json: Buffer }, memory: EntryMemory) {
     this.key = facts.key;
     this.id = idOf(facts.key);
     this.revision = facts.revision;
     this.createRevision = facts.createRevision;
     this.rowRevision = facts.rowRevision;
     this.volatile = facts.volatile;
-    this.#cache = cache;
+    this.#memory = memory;
     if ("object" in content) this.#object = content.object;
     else this.#unparsed = content.json;
   }
 
   get object(): KubeObject {
     if (!this.#object) {
-      this.#object = JSON.parse(this.#unparsed!.toString("utf8")) as KubeObject;
+      this.#object = this.#memory.siblings.share(JSON.parse(this.#unparsed!.toString("utf8")) as KubeObject);
       this.#unparsed = undefined;
       this.#encoded = true;
     }
@@ -123,12 +134,12 @@ export class StoredEntry implements Entry {
   }
 
   #encode(): Encoded {
-    let json = this.#cache.get(this);
+    let json = this.#memory.encoded.get(this);
     if (!json) {
       json = encodeJson(this.#object!);
       // A new version is about to be written down, answered with and watched.
-      if (this.#encoded) this.#cache.offer(this, json, json.bytes);
-      else this.#cache.set(this, json, json.bytes);
+      if (this.#encoded) this.#memory.encoded.offer(this, json, json.bytes);
+      else this.#memory.encoded.set(this, json, json.bytes);
       this.#encoded = true;
     }
     return json;
@@ -136,7 +147,7 @@ export class StoredEntry implements Entry {
 
   /** A newer version is there, so nobody will want the bytes often. */
   supersede(): void {
-    this.#cache.delete(this);
+    this.#memory.encoded.delete(this);
   }
 }
 

@@ -1,17 +1,16 @@
 // The history window: what it keeps, and which rows nobody needs once it has moved on.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Encoded } from "./encode.ts";
-import { StoredEntry, TurnCache } from "./entry.ts";
+import { EntryMemory, StoredEntry, TurnCache } from "./entry.ts";
 import { garbageOf, History, type HistoryEvent } from "./history.ts";
 import { pod, key } from "./store.contract.ts";
 
-const cache = new TurnCache<Encoded>(1000);
+const memory = new EntryMemory(1000);
 const entry = (revision: number, rowRevision = revision) =>
   new StoredEntry(
     { key: key("a"), revision, createRevision: 2, rowRevision, volatile: rowRevision !== revision },
     { object: pod("a") },
-    cache,
+    memory,
   );
 const event = (revision: number, previous?: StoredEntry, type: HistoryEvent["type"] = "MODIFIED"): HistoryEvent => ({
   type,

@@ -1,6 +1,5 @@
 // Builds the memory image and the history window from the rows of a log, read in revision order.
-import type { Encoded } from "./encode.ts";
-import type { TurnCache } from "./entry.ts";
+import type { EntryMemory } from "./entry.ts";
 import { StoredEntry, withRevision } from "./entry.ts";
 import type { HistoryLimits } from "./history.ts";
 import { History, garbageOf } from "./history.ts";
@@ -42,15 +41,15 @@ export const emptyState = (limits: HistoryLimits): LoadedState => ({
 export class Loader {
   readonly #image = new Image();
   readonly #history: History;
-  readonly #cache: TurnCache<Encoded>;
+  readonly #memory: EntryMemory;
   readonly #counters: LogCounters;
   readonly #now: number;
   readonly #garbage: number[] = [];
   #revision = firstRevision;
 
-  constructor(limits: HistoryLimits, cache: TurnCache<Encoded>, counters: LogCounters, now: number) {
+  constructor(limits: HistoryLimits, memory: EntryMemory, counters: LogCounters, now: number) {
     this.#history = new History(limits);
-    this.#cache = cache;
+    this.#memory = memory;
     this.#counters = counters;
     this.#now = now;
   }
@@ -64,7 +63,7 @@ export class Loader {
     // A deletion whose object was removed as garbage already has nothing to show: the row itself is garbage.
     if (row.deleted && !previous) return void this.#garbage.push(revision);
     const content = row.json.length > 0 ? { json: row.json } : { object: withRevision(previous!.object, revision) };
-    const entry = new StoredEntry(facts, content, this.#cache);
+    const entry = new StoredEntry(facts, content, this.#memory);
     const type = row.deleted ? "DELETED" : previous ? "MODIFIED" : "ADDED";
     const event = { type, revision, entry, ...(previous ? { previous } : {}) } as const;
     this.#image.apply(event);

@@ -3,7 +3,7 @@ import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { silentLogger } from "../machinery/log.ts";
 import { EngineStore } from "./engine.ts";
-import { TurnCache } from "./entry.ts";
+import { EntryMemory } from "./entry.ts";
 import { emptyState } from "./load.ts";
 import type { Log } from "./log.ts";
 import { defaultHistoryEvents, defaultHistoryMs, defaultJsonCacheBytes } from "./options.ts";
@@ -38,7 +38,7 @@ export function openMemoryStore(options: MemoryStoreOptions): Promise<Store> {
   const store = new EngineStore({
     log: nowhere,
     state: emptyState(limits),
-    cache: new TurnCache(defaultJsonCacheBytes),
+    memory: new EntryMemory(defaultJsonCacheBytes),
     clock: options.clock,
     logger: options.log ?? silentLogger,
     ...(options.freeze ? { freeze: true } : {}),

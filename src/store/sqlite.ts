@@ -5,8 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { EngineStore } from "./engine.ts";
-import type { Encoded } from "./encode.ts";
-import { StoredEntry, TurnCache, withRevision } from "./entry.ts";
+import { EntryMemory, StoredEntry, withRevision } from "./entry.ts";
 import type { HistoryEvent } from "./history.ts";
 import type { LoadedState } from "./load.ts";
 import { Loader } from "./load.ts";
@@ -35,7 +34,7 @@ export interface SqliteStoreOptions {
  * refuses, `damaged` when the file cannot be read or decoded.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const cache = new TurnCache<Encoded>(defaultJsonCacheBytes);
+  const memory = new EntryMemory(defaultJsonCacheBytes);
   const log = new SqliteLog(resolve(options.file), options.log);
   try {
     const loaded = await log.open((counters) => {
@@ -43,14 +42,14 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
         events: options.historyEvents ?? defaultHistoryEvents,
         ageMs: options.historyMs ?? defaultHistoryMs,
       };
-      return new Loader(limits, cache, counters, options.clock.now());
+      return new Loader(limits, memory, counters, options.clock.now());
     }, options.codec);
-    const state = await reviveOutrun(loaded, { log, cache, codec: options.codec, now: options.clock.now() });
+    const state = await reviveOutrun(loaded, { log, memory, codec: options.codec, now: options.clock.now() });
     const { clock, codec, freeze, log: logger } = options;
     return new EngineStore({
       log,
       state,
-      cache,
+      memory,
       clock,
       logger,
       ...(codec ? { codec } : {}),
@@ -68,7 +67,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
  */
 async function reviveOutrun(
   state: LoadedState,
-  { log, cache, codec, now }: { log: Log; cache: TurnCache<Encoded>; codec: Codec | undefined; now: number },
+  { log, memory, codec, now }: { log: Log; memory: EntryMemory; codec: Codec | undefined; now: number },
 ): Promise<LoadedState> {
   const events: HistoryEvent[] = [];
   let revision = state.revision;
@@ -77,7 +76,7 @@ async function reviveOutrun(
     revision++;
     const { key, createRevision } = previous;
     const facts = { key, createRevision, revision, rowRevision: revision, volatile: false };
-    const entry = new StoredEntry(facts, { object: withRevision(previous.object, revision) }, cache);
+    const entry = new StoredEntry(facts, { object: withRevision(previous.object, revision) }, memory);
     events.push({ type: "MODIFIED", revision, entry, previous });
   }
   if (events.length === 0) return state;
