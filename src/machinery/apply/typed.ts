@@ -206,8 +206,12 @@ function mergeLists(
   path: string,
 ): readonly unknown[] {
   const items = itemSchema(schema);
+  const before = live ?? [];
+  const liveElements = before.map((item) => itemElement(item, schema));
   const wanted = new Map<string, unknown>();
-  for (const item of config) {
+  // Most lists name the items that are there, in their order.
+  let isSameOrder = config.length === before.length;
+  config.forEach((item, i) => {
     const element = itemElement(item, schema);
     if (schema.type === "listMap" && element === "k:{}") {
       throw badRequest(`failed to create typed patch object: ${path}: element is missing its list keys`);
@@ -216,25 +220,38 @@ function mergeLists(
       throw badRequest(`failed to create typed patch object: ${path}: duplicate entries for key ${element.slice(2)}`);
     }
     wanted.set(element, item);
-  }
-  const before = live ?? [];
-  const liveElements = before.map((item) => itemElement(item, schema));
+    isSameOrder &&= element === liveElements[i];
+  });
+  const mergeItem = (element: string, old: unknown, item: unknown) =>
+    mergeTyped(old, item, items, `${path}[${element.slice(2)}]`);
+  const merged = isSameOrder
+    ? config.map((item, i) => mergeItem(liveElements[i]!, before[i], item))
+    : mergeReordered(before, liveElements, wanted, mergeItem);
+  return live && merged.length === live.length && merged.every((item, i) => item === live[i]) ? live : merged;
+}
+
+function mergeReordered(
+  live: readonly unknown[],
+  liveElements: readonly string[],
+  wanted: ReadonlyMap<string, unknown>,
+  mergeItem: (element: string, old: unknown, item: unknown) => unknown,
+): unknown[] {
   const firstLive = new Map<string, unknown>();
-  liveElements.forEach((element, i) => firstLive.has(element) || firstLive.set(element, before[i]));
+  liveElements.forEach((element, i) => firstLive.has(element) || firstLive.set(element, live[i]));
   const rest = [...wanted];
   const done = new Set<string>();
   const out: unknown[] = [];
   const takeWanted = () => {
     const [element, item] = rest.shift()!;
-    out.push(mergeTyped(firstLive.get(element), item, items, `${path}[${element.slice(2)}]`));
+    out.push(mergeItem(element, firstLive.get(element), item));
     done.add(element);
   };
   liveElements.forEach((element, i) => {
-    if (!wanted.has(element)) out.push(before[i]);
+    if (!wanted.has(element)) out.push(live[i]);
     else while (!done.has(element)) takeWanted();
   });
   while (rest.length > 0) takeWanted();
-  return live && out.length === live.length && out.every((item, i) => item === live[i]) ? live : out;
+  return out;
 }
 
 /** What is left of a part: an item of a list keeps its keys, though their owner may be gone. */
