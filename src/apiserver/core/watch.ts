@@ -78,7 +78,10 @@ function inTurn(
 function sendInitial(core: Core, kind: AnyKind, parameters: WatchParameters, selection: Selection, sink: Sink): number {
   const { namespace } = parameters;
   const { entries, revision } = listSelected(core, kind, { namespace }, selection);
-  const events = entries.map((entry): StoreEvent => ({ type: "ADDED", revision: entry.revision, entry }));
+  // In the order of their changes, so that a client can go on from the last that it has got.
+  const events = entries
+    .map((entry): StoreEvent => ({ type: "ADDED", revision: entry.revision, entry }))
+    .toSorted((a, b) => a.revision - b.revision);
   if (events.length > 0) sink.onEvents(events);
   if (parameters.sendInitialEvents) sink.onInitialEnd?.(revision);
   return revision;
