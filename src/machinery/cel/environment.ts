@@ -67,6 +67,12 @@ export class Environment {
     return this;
   }
 
+  /** Each signature with what it runs. */
+  registerFunctions(table: Readonly<Record<string, Run>>): this {
+    for (const [signature, run] of Object.entries(table)) this.registerFunction(signature, run);
+    return this;
+  }
+
   type(text: string): Type {
     const type = parseType(text, this.#opaque);
     if (!type) throw new Error(`no type: ${text}`);

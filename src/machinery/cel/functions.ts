@@ -47,11 +47,13 @@ function regexOf(pattern: string, text: string) {
 
 function registerRegex(environment: Environment): void {
   const matches = (text: string, pattern: string) => regexOf(pattern, text).find();
-  environment.registerFunction("string.matches(string): bool", matches);
-  environment.registerFunction("matches(string, string): bool", matches);
-  environment.registerFunction("string.find(string): string", (text: string, pattern: string) => {
-    const matcher = regexOf(pattern, text);
-    return matcher.find() ? (matcher.group() ?? "") : "";
+  environment.registerFunctions({
+    "string.matches(string): bool": matches,
+    "matches(string, string): bool": matches,
+    "string.find(string): string": (text: string, pattern: string) => {
+      const matcher = regexOf(pattern, text);
+      return matcher.find() ? (matcher.group() ?? "") : "";
+    },
   });
   const findAll = (text: string, pattern: string, limit = -1n) => {
     const matcher = regexOf(pattern, text);
@@ -59,8 +61,10 @@ function registerRegex(environment: Environment): void {
     while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? "");
     return found;
   };
-  environment.registerFunction("string.findAll(string): list<string>", findAll);
-  environment.registerFunction("string.findAll(string, int): list<string>", findAll);
+  environment.registerFunctions({
+    "string.findAll(string): list<string>": findAll,
+    "string.findAll(string, int): list<string>": findAll,
+  });
 }
 
 const indexed = (text: string, index: bigint): string => {
@@ -121,39 +125,34 @@ const lowerAscii = (text: string) => text.replaceAll(/[A-Z]+/g, (letters) => let
 const upperAscii = (text: string) => text.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
 
 function registerTexts(environment: Environment): void {
-  environment.registerFunction("string.startsWith(string): bool", (text: string, part: string) =>
-    text.startsWith(part),
-  );
-  environment.registerFunction("string.endsWith(string): bool", (text: string, part: string) => text.endsWith(part));
-  environment.registerFunction("string.contains(string): bool", (text: string, part: string) => text.includes(part));
-  environment.registerFunction("string.charAt(int): string", indexed);
-  environment.registerFunction("string.indexOf(string): int", indexOf);
-  environment.registerFunction("string.indexOf(string, int): int", indexOf);
-  environment.registerFunction("string.lastIndexOf(string): int", lastIndexOf);
-  environment.registerFunction("string.lastIndexOf(string, int): int", lastIndexOf);
-  environment.registerFunction("string.lowerAscii(): string", lowerAscii);
-  environment.registerFunction("string.upperAscii(): string", upperAscii);
-  environment.registerFunction("string.trim(): string", (text: string) => text.trim());
-  environment.registerFunction("string.substring(int): string", substring);
-  environment.registerFunction("string.substring(int, int): string", substring);
-  environment.registerFunction("string.split(string): list<string>", split);
-  environment.registerFunction("string.split(string, int): list<string>", split);
-  environment.registerFunction("list<string>.join(): string", join);
-  environment.registerFunction("list<string>.join(string): string", join);
-  environment.registerFunction("string.replace(string, string): string", replace);
-  environment.registerFunction("string.replace(string, string, int): string", replace);
-  environment.registerFunction("string.reverse(): string", (text: string) => [...text].toReversed().join(""));
-  environment.registerFunction("strings.quote(string): string", (text: string) => JSON.stringify(text));
-  environment.registerFunction("base64.encode(bytes): string", (bytes: Uint8Array) =>
-    Buffer.from(bytes).toString("base64"),
-  );
-  environment.registerFunction("base64.decode(string): bytes", (text: string) =>
-    base64.test(text) ? Buffer.from(text, "base64") : fail("illegal base64 data"),
-  );
-  environment.registerFunction("jsonpatch.escapeKey(string): string", (key: string) =>
-    key.replaceAll("~", "~0").replaceAll("/", "~1"),
-  );
-  environment.registerFunction("string.format(list): string", format);
+  environment.registerFunctions({
+    "string.startsWith(string): bool": (text: string, part: string) => text.startsWith(part),
+    "string.endsWith(string): bool": (text: string, part: string) => text.endsWith(part),
+    "string.contains(string): bool": (text: string, part: string) => text.includes(part),
+    "string.charAt(int): string": indexed,
+    "string.indexOf(string): int": indexOf,
+    "string.indexOf(string, int): int": indexOf,
+    "string.lastIndexOf(string): int": lastIndexOf,
+    "string.lastIndexOf(string, int): int": lastIndexOf,
+    "string.lowerAscii(): string": lowerAscii,
+    "string.upperAscii(): string": upperAscii,
+    "string.trim(): string": (text: string) => text.trim(),
+    "string.substring(int): string": substring,
+    "string.substring(int, int): string": substring,
+    "string.split(string): list<string>": split,
+    "string.split(string, int): list<string>": split,
+    "list<string>.join(): string": join,
+    "list<string>.join(string): string": join,
+    "string.replace(string, string): string": replace,
+    "string.replace(string, string, int): string": replace,
+    "string.reverse(): string": (text: string) => [...text].toReversed().join(""),
+    "strings.quote(string): string": (text: string) => JSON.stringify(text),
+    "base64.encode(bytes): string": (bytes: Uint8Array) => Buffer.from(bytes).toString("base64"),
+    "base64.decode(string): bytes": (text: string) =>
+      base64.test(text) ? Buffer.from(text, "base64") : fail("illegal base64 data"),
+    "jsonpatch.escapeKey(string): string": (key: string) => key.replaceAll("~", "~0").replaceAll("/", "~1"),
+    "string.format(list): string": format,
+  });
 }
 
 function format(text: string, values: readonly unknown[]): string {
@@ -237,60 +236,49 @@ const indexIn = (list: readonly unknown[], value: unknown, last: boolean) => {
 };
 
 function registerLists(environment: Environment): void {
-  environment.registerFunction("list.isSorted(): bool", (list: readonly unknown[]) => {
-    spend(list.length);
-    return list.every((item, i) => i === 0 || !isBefore(item, list[i - 1]));
+  environment.registerFunctions({
+    "list.isSorted(): bool": (list: readonly unknown[]) => {
+      spend(list.length);
+      return list.every((item, i) => i === 0 || !isBefore(item, list[i - 1]));
+    },
+    "list<A>.sum(): A": sum,
+    "list<A>.min(): A": (list: readonly unknown[]) => extreme("min", list, isBefore),
+    "list<A>.max(): A": (list: readonly unknown[]) => extreme("max", list, (a, b) => isBefore(b, a)),
+    "list<A>.indexOf(A): int": (list: readonly unknown[], value: unknown) => indexIn(list, value, false),
+    "list<A>.lastIndexOf(A): int": (list: readonly unknown[], value: unknown) => indexIn(list, value, true),
   });
-  environment.registerFunction("list<A>.sum(): A", sum);
-  environment.registerFunction("list<A>.min(): A", (list: readonly unknown[]) => extreme("min", list, isBefore));
-  environment.registerFunction("list<A>.max(): A", (list: readonly unknown[]) =>
-    extreme("max", list, (a, b) => isBefore(b, a)),
-  );
-  environment.registerFunction("list<A>.indexOf(A): int", (list: readonly unknown[], value: unknown) =>
-    indexIn(list, value, false),
-  );
-  environment.registerFunction("list<A>.lastIndexOf(A): int", (list: readonly unknown[], value: unknown) =>
-    indexIn(list, value, true),
-  );
   type List = readonly unknown[];
-  environment.registerFunction("list<A>.reverse(): list<A>", (list: List) => list.toReversed());
-  environment.registerFunction("list<A>.first(): optional<A>", (list: List) =>
-    list.length > 0 ? Optional.of(list[0]) : Optional.none,
-  );
-  environment.registerFunction("list<A>.last(): optional<A>", (list: List) =>
-    list.length > 0 ? Optional.of(list.at(-1)) : Optional.none,
-  );
-  environment.registerFunction("list<A>.slice(int, int): list<A>", (list: List, start: bigint, end: bigint) => {
-    if (start < 0n || end < start || end > BigInt(list.length))
-      fail(`cannot slice(${start}, ${end}), list is of size ${list.length}`);
-    return list.slice(Number(start), Number(end));
-  });
-  environment.registerFunction("list.flatten(): list", (list: List) => list.flat());
-  environment.registerFunction("list<A>.sort(): list<A>", (list: List) =>
-    list.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0)),
-  );
-  environment.registerFunction("list<A>.distinct(): list<A>", (list: List) => {
-    spend(list.length * list.length * 0.1);
-    return list.filter((item, i) => list.findIndex((other) => celEqual(item, other)) === i);
-  });
-  environment.registerFunction("lists.range(int): list<int>", (count: bigint) => {
-    if (count < 0n) fail(`range size ${count} is negative`);
-    spend(Number(count));
-    return Array.from({ length: Number(count) }, (_, i) => BigInt(i));
+  environment.registerFunctions({
+    "list<A>.reverse(): list<A>": (list: List) => list.toReversed(),
+    "list<A>.first(): optional<A>": (list: List) => (list.length > 0 ? Optional.of(list[0]) : Optional.none),
+    "list<A>.last(): optional<A>": (list: List) => (list.length > 0 ? Optional.of(list.at(-1)) : Optional.none),
+    "list<A>.slice(int, int): list<A>": (list: List, start: bigint, end: bigint) => {
+      if (start < 0n || end < start || end > BigInt(list.length))
+        fail(`cannot slice(${start}, ${end}), list is of size ${list.length}`);
+      return list.slice(Number(start), Number(end));
+    },
+    "list.flatten(): list": (list: List) => list.flat(),
+    "list<A>.sort(): list<A>": (list: List) => list.toSorted((a, b) => (isBefore(a, b) ? -1 : isBefore(b, a) ? 1 : 0)),
+    "list<A>.distinct(): list<A>": (list: List) => {
+      spend(list.length * list.length * 0.1);
+      return list.filter((item, i) => list.findIndex((other) => celEqual(item, other)) === i);
+    },
+    "lists.range(int): list<int>": (count: bigint) => {
+      if (count < 0n) fail(`range size ${count} is negative`);
+      spend(Number(count));
+      return Array.from({ length: Number(count) }, (_, i) => BigInt(i));
+    },
   });
 }
 
 function registerSets(environment: Environment): void {
   type List = readonly unknown[];
   const within = (inner: List, outer: List) => inner.every((a) => outer.some((b) => celEqual(a, b)));
-  environment.registerFunction("sets.contains(list<A>, list<A>): bool", (a: List, b: List) => within(b, a));
-  environment.registerFunction(
-    "sets.equivalent(list<A>, list<A>): bool",
-    (a: List, b: List) => within(a, b) && within(b, a),
-  );
-  environment.registerFunction("sets.intersects(list<A>, list<A>): bool", (a: List, b: List) =>
-    a.some((x) => b.some((y) => celEqual(x, y))),
-  );
+  environment.registerFunctions({
+    "sets.contains(list<A>, list<A>): bool": (a: List, b: List) => within(b, a),
+    "sets.equivalent(list<A>, list<A>): bool": (a: List, b: List) => within(a, b) && within(b, a),
+    "sets.intersects(list<A>, list<A>): bool": (a: List, b: List) => a.some((x) => b.some((y) => celEqual(x, y))),
+  });
 }
 
 /** A named format: what is wrong with a text. */
@@ -328,14 +316,12 @@ function registerFormats(environment: Environment): void {
   for (const [name, errors] of Object.entries(formats)) {
     environment.registerFunction(`format.${name}(): kubernetes.NamedFormat`, () => new Format(errors));
   }
-  environment.registerFunction("format.named(string): optional<kubernetes.NamedFormat>", (name: string) =>
-    Object.hasOwn(formats, name) ? Optional.of(new Format(formats[name]!)) : Optional.none,
-  );
-  environment.registerFunction(
-    "kubernetes.NamedFormat.validate(string): optional<list<string>>",
-    (format: Format, text: string) => {
+  environment.registerFunctions({
+    "format.named(string): optional<kubernetes.NamedFormat>": (name: string) =>
+      Object.hasOwn(formats, name) ? Optional.of(new Format(formats[name]!)) : Optional.none,
+    "kubernetes.NamedFormat.validate(string): optional<list<string>>": (format: Format, text: string) => {
       const errors = format.errors(text);
       return errors.length === 0 ? Optional.none : Optional.of([...errors]);
     },
-  );
+  });
 }

@@ -27,17 +27,19 @@ export function registerStandard(environment: Environment): void {
 /** The checker and the evaluator know what these do; here is what they take. */
 function registerLogic(environment: Environment): void {
   const unused = () => fail("no such overload");
-  environment.registerFunction("_&&_(bool, bool): bool", unused);
-  environment.registerFunction("_||_(bool, bool): bool", unused);
-  environment.registerFunction("_?_:_(bool, A, B): A", unused);
-  environment.registerFunction("!_(bool): bool", (a: boolean) => !a);
-  environment.registerFunction("@in(A, list<A>): bool", (a: unknown, list: readonly unknown[]) => {
-    spend(list.length);
-    return list.some((item) => celEqual(item, a));
+  environment.registerFunctions({
+    "_&&_(bool, bool): bool": unused,
+    "_||_(bool, bool): bool": unused,
+    "_?_:_(bool, A, B): A": unused,
+    "!_(bool): bool": (a: boolean) => !a,
+    "@in(A, list<A>): bool": (a: unknown, list: readonly unknown[]) => {
+      spend(list.length);
+      return list.some((item) => celEqual(item, a));
+    },
+    "@in(K, map<K, V>): bool": (a: unknown, map: never) => entryOf(map, a) !== undefined,
+    "type(dyn): type": (value: unknown) => new TypeValue(typeNameOf(value)),
+    "dyn(A): dyn": (value: unknown) => value,
   });
-  environment.registerFunction("@in(K, map<K, V>): bool", (a: unknown, map: never) => entryOf(map, a) !== undefined);
-  environment.registerFunction("type(dyn): type", (value: unknown) => new TypeValue(typeNameOf(value)));
-  environment.registerFunction("dyn(A): dyn", (value: unknown) => value);
 }
 
 const int64 = (value: bigint) => (BigInt.asIntN(64, value) === value ? value : fail("integer overflow"));
@@ -51,35 +53,32 @@ function registerArithmetic(environment: Environment): void {
     "%": (a, b) => (b === 0n ? fail("modulus by zero") : a % b),
   };
   for (const [operator, compute] of Object.entries(integers)) {
-    environment.registerFunction(`_${operator}_(int, int): int`, (a: bigint, b: bigint) => int64(compute(a, b)));
-    environment.registerFunction(
-      `_${operator}_(uint, uint): uint`,
-      (a: Uint, b: Uint) => new Uint(compute(a.value, b.value)),
-    );
+    environment.registerFunctions({
+      [`_${operator}_(int, int): int`]: (a: bigint, b: bigint) => int64(compute(a, b)),
+      [`_${operator}_(uint, uint): uint`]: (a: Uint, b: Uint) => new Uint(compute(a.value, b.value)),
+    });
   }
-  environment.registerFunction("_+_(double, double): double", (a: number, b: number) => a + b);
-  environment.registerFunction("_-_(double, double): double", (a: number, b: number) => a - b);
-  environment.registerFunction("_*_(double, double): double", (a: number, b: number) => a * b);
-  environment.registerFunction("_/_(double, double): double", (a: number, b: number) => a / b);
-  environment.registerFunction("-_(int): int", (a: bigint) => int64(-a));
-  environment.registerFunction("-_(double): double", (a: number) => -a);
-  environment.registerFunction("_+_(string, string): string", (a: string, b: string) => a + b);
-  environment.registerFunction("_+_(bytes, bytes): bytes", (a: Uint8Array, b: Uint8Array) => Buffer.concat([a, b]));
-  // Not by spreading, which takes many times as long.
-  environment.registerFunction("_+_(list<A>, list<A>): list<A>", (a: unknown[], b: unknown[]) => a.concat(b));
+  environment.registerFunctions({
+    "_+_(double, double): double": (a: number, b: number) => a + b,
+    "_-_(double, double): double": (a: number, b: number) => a - b,
+    "_*_(double, double): double": (a: number, b: number) => a * b,
+    "_/_(double, double): double": (a: number, b: number) => a / b,
+    "-_(int): int": (a: bigint) => int64(-a),
+    "-_(double): double": (a: number) => -a,
+    "_+_(string, string): string": (a: string, b: string) => a + b,
+    "_+_(bytes, bytes): bytes": (a: Uint8Array, b: Uint8Array) => Buffer.concat([a, b]),
+    // Not by spreading, which takes many times as long.
+    "_+_(list<A>, list<A>): list<A>": (a: unknown[], b: unknown[]) => a.concat(b),
+  });
   const millis = ({ nanos }: Duration) => Number(nanos / 1_000_000n);
-  environment.registerFunction("_+_(duration, duration): duration", (a: Duration, b: Duration) =>
-    span(a.nanos + b.nanos),
-  );
-  environment.registerFunction("_-_(duration, duration): duration", (a: Duration, b: Duration) =>
-    span(a.nanos - b.nanos),
-  );
-  environment.registerFunction("_+_(timestamp, duration): timestamp", (a: Date, b: Duration) => moment(+a + millis(b)));
-  environment.registerFunction("_+_(duration, timestamp): timestamp", (a: Duration, b: Date) => moment(+b + millis(a)));
-  environment.registerFunction("_-_(timestamp, duration): timestamp", (a: Date, b: Duration) => moment(+a - millis(b)));
-  environment.registerFunction("_-_(timestamp, timestamp): duration", (a: Date, b: Date) =>
-    span(BigInt(+a - +b) * 1_000_000n),
-  );
+  environment.registerFunctions({
+    "_+_(duration, duration): duration": (a: Duration, b: Duration) => span(a.nanos + b.nanos),
+    "_-_(duration, duration): duration": (a: Duration, b: Duration) => span(a.nanos - b.nanos),
+    "_+_(timestamp, duration): timestamp": (a: Date, b: Duration) => moment(+a + millis(b)),
+    "_+_(duration, timestamp): timestamp": (a: Duration, b: Date) => moment(+b + millis(a)),
+    "_-_(timestamp, duration): timestamp": (a: Date, b: Duration) => moment(+a - millis(b)),
+    "_-_(timestamp, timestamp): duration": (a: Date, b: Date) => span(BigInt(+a - +b) * 1_000_000n),
+  });
 }
 
 const span = (nanos: bigint) => new Duration(int64(nanos));
@@ -129,43 +128,51 @@ function registerConversions(environment: Environment): void {
     ["list", (value: readonly unknown[]) => BigInt(value.length)],
     ["map", (value: unknown) => BigInt(sizeOf(value))],
   ] as const) {
-    environment.registerFunction(`size(${type}): int`, size);
-    environment.registerFunction(`${type}.size(): int`, size);
+    environment.registerFunctions({
+      [`size(${type}): int`]: size,
+      [`${type}.size(): int`]: size,
+    });
   }
   for (const type of ["bool", "int", "uint", "double", "string", "bytes", "timestamp", "duration"]) {
     environment.registerFunction(`${type}(${type}): ${type}`, same);
   }
-  environment.registerFunction("bool(string): bool", (text: string) => {
-    if (/^(1|t|true|TRUE|True)$/.test(text)) return true;
-    return /^(0|f|false|FALSE|False)$/.test(text)
-      ? false
-      : fail(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+  environment.registerFunctions({
+    "bool(string): bool": (text: string) => {
+      if (/^(1|t|true|TRUE|True)$/.test(text)) return true;
+      return /^(0|f|false|FALSE|False)$/.test(text)
+        ? false
+        : fail(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+    },
+    "bytes(string): bytes": (text: string) => Buffer.from(text),
   });
-  environment.registerFunction("bytes(string): bytes", (text: string) => Buffer.from(text));
   const parseInteger = (text: string) =>
     /^[-+]?\d{1,20}$/.test(text)
       ? BigInt(text)
       : fail(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   const truncated = (value: number) => (Number.isFinite(value) ? BigInt(Math.trunc(value)) : fail("integer overflow"));
-  environment.registerFunction("int(string): int", (text: string) => int64(parseInteger(text)));
-  environment.registerFunction("int(double): int", (value: number) => int64(truncated(value)));
-  environment.registerFunction("int(uint): int", ({ value }: Uint) => int64(value));
-  environment.registerFunction("int(timestamp): int", (at: Date) => BigInt(Math.floor(at.getTime() / 1000)));
-  environment.registerFunction("uint(string): uint", (text: string) => new Uint(parseInteger(text)));
-  environment.registerFunction("uint(int): uint", (value: bigint) => new Uint(value));
-  environment.registerFunction("uint(double): uint", (value: number) => new Uint(truncated(value)));
-  environment.registerFunction("double(int): double", Number);
-  environment.registerFunction("double(uint): double", ({ value }: Uint) => Number(value));
-  environment.registerFunction("double(string): double", (text: string) => {
-    const number = /^[-+]?inf/i.test(text) ? Infinity * (text.startsWith("-") ? -1 : 1) : Number(text || "x");
-    const isNumber = !Number.isNaN(number) || /^nan$/i.test(text);
-    return isNumber ? number : fail(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`);
+  environment.registerFunctions({
+    "int(string): int": (text: string) => int64(parseInteger(text)),
+    "int(double): int": (value: number) => int64(truncated(value)),
+    "int(uint): int": ({ value }: Uint) => int64(value),
+    "int(timestamp): int": (at: Date) => BigInt(Math.floor(at.getTime() / 1000)),
+    "uint(string): uint": (text: string) => new Uint(parseInteger(text)),
+    "uint(int): uint": (value: bigint) => new Uint(value),
+    "uint(double): uint": (value: number) => new Uint(truncated(value)),
+    "double(int): double": Number,
+    "double(uint): double": ({ value }: Uint) => Number(value),
+    "double(string): double": (text: string) => {
+      const number = /^[-+]?inf/i.test(text) ? Infinity * (text.startsWith("-") ? -1 : 1) : Number(text || "x");
+      const isNumber = !Number.isNaN(number) || /^nan$/i.test(text);
+      return isNumber ? number : fail(`strconv.ParseFloat: parsing ${JSON.stringify(text)}: invalid syntax`);
+    },
   });
   for (const type of ["bool", "int", "uint", "duration"])
     environment.registerFunction(`string(${type}): string`, String);
-  environment.registerFunction("string(double): string", doubleText);
-  environment.registerFunction("string(bytes): string", (bytes: Uint8Array) => Buffer.from(bytes).toString());
-  environment.registerFunction("string(timestamp): string", timestampText);
+  environment.registerFunctions({
+    "string(double): string": doubleText,
+    "string(bytes): string": (bytes: Uint8Array) => Buffer.from(bytes).toString(),
+    "string(timestamp): string": timestampText,
+  });
 }
 
 export const doubleText = (value: number): string =>
@@ -210,14 +217,13 @@ function inZone(at: Date, zone: string | undefined): Date {
 const dayMs = 86_400_000;
 
 function registerTimes(environment: Environment): void {
-  environment.registerFunction("timestamp(string): timestamp", (text: string) =>
-    rfc3339.test(text) ? moment(Date.parse(text)) : fail(`parsing time ${JSON.stringify(text)} as RFC3339 failed`),
-  );
-  environment.registerFunction("timestamp(int): timestamp", (seconds: bigint) => moment(Number(seconds) * 1000));
-  environment.registerFunction(
-    "duration(string): duration",
-    (text: string) => parseDuration(text) ?? fail(`time: invalid duration ${JSON.stringify(text)}`),
-  );
+  environment.registerFunctions({
+    "timestamp(string): timestamp": (text: string) =>
+      rfc3339.test(text) ? moment(Date.parse(text)) : fail(`parsing time ${JSON.stringify(text)} as RFC3339 failed`),
+    "timestamp(int): timestamp": (seconds: bigint) => moment(Number(seconds) * 1000),
+    "duration(string): duration": (text: string) =>
+      parseDuration(text) ?? fail(`time: invalid duration ${JSON.stringify(text)}`),
+  });
   const parts: Readonly<Record<string, (at: Date) => number>> = {
     getFullYear: (at) => at.getUTCFullYear(),
     getMonth: (at) => at.getUTCMonth(),
@@ -232,8 +238,10 @@ function registerTimes(environment: Environment): void {
   };
   for (const [name, part] of Object.entries(parts)) {
     const run = (at: Date, zone?: string) => BigInt(part(inZone(at, zone)));
-    environment.registerFunction(`timestamp.${name}(): int`, run);
-    environment.registerFunction(`timestamp.${name}(string): int`, run);
+    environment.registerFunctions({
+      [`timestamp.${name}(): int`]: run,
+      [`timestamp.${name}(string): int`]: run,
+    });
   }
   for (const [name, nanos] of [
     ["getHours", 3_600_000_000_000n],
@@ -254,27 +262,18 @@ const isZero = (value: unknown) =>
   (typeof value === "object" && sizeOf(value) === 0);
 
 function registerOptionals(environment: Environment): void {
-  environment.registerFunction("optional.of(A): optional<A>", Optional.of);
-  environment.registerFunction("optional.none(): optional<A>", () => Optional.none);
-  environment.registerFunction("optional.ofNonZeroValue(A): optional<A>", (value: unknown) =>
-    isZero(value) ? Optional.none : Optional.of(value),
-  );
-  environment.registerFunction("optional<A>.hasValue(): bool", ({ hasValue }: Optional) => hasValue);
-  environment.registerFunction("optional<A>.value(): A", ({ hasValue, value }: Optional) =>
-    hasValue ? value : fail("optional.none() dereference"),
-  );
-  environment.registerFunction("optional<A>.orValue(A): A", ({ hasValue, value }: Optional, other: unknown) =>
-    hasValue ? value : other,
-  );
-  environment.registerFunction("optional<A>.or(optional<A>): optional<A>", (one: Optional, other: Optional) =>
-    one.hasValue ? one : other,
-  );
-  environment.registerFunction("optional.unwrap(list<optional<A>>): list<A>", (list: readonly Optional[]) =>
-    mapPresent(list),
-  );
-  environment.registerFunction("list<optional<A>>.unwrapOpt(): list<A>", (list: readonly Optional[]) =>
-    mapPresent(list),
-  );
+  environment.registerFunctions({
+    "optional.of(A): optional<A>": Optional.of,
+    "optional.none(): optional<A>": () => Optional.none,
+    "optional.ofNonZeroValue(A): optional<A>": (value: unknown) => (isZero(value) ? Optional.none : Optional.of(value)),
+    "optional<A>.hasValue(): bool": ({ hasValue }: Optional) => hasValue,
+    "optional<A>.value(): A": ({ hasValue, value }: Optional) =>
+      hasValue ? value : fail("optional.none() dereference"),
+    "optional<A>.orValue(A): A": ({ hasValue, value }: Optional, other: unknown) => (hasValue ? value : other),
+    "optional<A>.or(optional<A>): optional<A>": (one: Optional, other: Optional) => (one.hasValue ? one : other),
+    "optional.unwrap(list<optional<A>>): list<A>": (list: readonly Optional[]) => mapPresent(list),
+    "list<optional<A>>.unwrapOpt(): list<A>": (list: readonly Optional[]) => mapPresent(list),
+  });
 }
 
 const mapPresent = (list: readonly Optional[]) => list.filter(({ hasValue }) => hasValue).map(({ value }) => value);

@@ -1,7 +1,7 @@
 // Values of CEL at run time. JSON is used as it is: objects are maps or typed objects, and numbers become integers or
 // times when they are read, by the type of where they are read from.
 import { spend } from "./budget.ts";
-import { TypeValue, type Type } from "./type.ts";
+import { TypeValue, type Type, type TypeKind } from "./type.ts";
 
 /** What an evaluation ends with when it cannot go on; the other side of `||` and `&&` may still decide. */
 export class CelError extends Error {}
@@ -154,43 +154,29 @@ export function adopterOf(type: Type): ((value: unknown) => unknown) | undefined
   }
 }
 
+const always = () => true;
+const judges: Readonly<Record<TypeKind, (value: unknown, type: Type) => boolean>> = {
+  dyn: always,
+  param: always,
+  bool: (value) => typeof value === "boolean",
+  int: (value) => typeof value === "bigint",
+  uint: (value) => value instanceof Uint,
+  double: (value) => typeof value === "number",
+  string: (value) => typeof value === "string",
+  bytes: (value) => value instanceof Uint8Array,
+  null: (value) => value === null,
+  timestamp: (value) => value instanceof Date,
+  duration: (value) => value instanceof Duration,
+  type: (value) => value instanceof TypeValue,
+  list: Array.isArray,
+  map: isMap,
+  struct: isMap,
+  optional: (value) => value instanceof Optional,
+  opaque: (value, { constructs }) => constructs !== undefined && value instanceof constructs,
+};
+
 /** Whether a value is of a type, as far as overloads need to know: elements are not looked at. */
-export function isOf(type: Type, value: unknown): boolean {
-  switch (type.kind) {
-    case "dyn":
-    case "param":
-      return true;
-    case "bool":
-      return typeof value === "boolean";
-    case "int":
-      return typeof value === "bigint";
-    case "uint":
-      return value instanceof Uint;
-    case "double":
-      return typeof value === "number";
-    case "string":
-      return typeof value === "string";
-    case "bytes":
-      return value instanceof Uint8Array;
-    case "null":
-      return value === null;
-    case "timestamp":
-      return value instanceof Date;
-    case "duration":
-      return value instanceof Duration;
-    case "type":
-      return value instanceof TypeValue;
-    case "list":
-      return Array.isArray(value);
-    case "map":
-    case "struct":
-      return isMap(value);
-    case "optional":
-      return value instanceof Optional;
-    default:
-      return type.constructs !== undefined && value instanceof type.constructs;
-  }
-}
+export const isOf = (type: Type, value: unknown): boolean => judges[type.kind](value, type);
 
 const namedClasses: readonly [Function, string][] = [
   [Uint, "uint"],

@@ -55,27 +55,27 @@ function parsed<T>(make: (text: string) => T): (text: string) => T {
 function registerQuantity(environment: Environment): void {
   const type = "kubernetes.Quantity";
   environment.registerType(type, Quantity);
-  environment.registerFunction(`quantity(string): ${type}`, parsed(Quantity.parse));
-  environment.registerFunction("isQuantity(string): bool", succeeds(Quantity.parse));
-  environment.registerFunction(`${type}.sign(): int`, ({ nanos }: Quantity) =>
-    nanos > 0n ? 1n : nanos < 0n ? -1n : 0n,
-  );
-  environment.registerFunction(`${type}.isInteger(): bool`, ({ nanos }: Quantity) => nanos % nanosPerUnit === 0n);
-  environment.registerFunction(`${type}.asInteger(): int`, ({ nanos }: Quantity) =>
-    nanos % nanosPerUnit === 0n ? nanos / nanosPerUnit : fail("cannot convert value to integer"),
-  );
-  environment.registerFunction(`${type}.asApproximateFloat(): double`, ({ nanos }: Quantity) => Number(nanos) / 1e9);
-  environment.registerFunction(`${type}.isGreaterThan(${type}): bool`, (a: Quantity, b: Quantity) => a.nanos > b.nanos);
-  environment.registerFunction(`${type}.isLessThan(${type}): bool`, (a: Quantity, b: Quantity) => a.nanos < b.nanos);
-  environment.registerFunction(`${type}.compareTo(${type}): int`, (a: Quantity, b: Quantity) =>
-    a.nanos < b.nanos ? -1n : a.nanos > b.nanos ? 1n : 0n,
-  );
+  environment.registerFunctions({
+    [`quantity(string): ${type}`]: parsed(Quantity.parse),
+    "isQuantity(string): bool": succeeds(Quantity.parse),
+    [`${type}.sign(): int`]: ({ nanos }: Quantity) => (nanos > 0n ? 1n : nanos < 0n ? -1n : 0n),
+    [`${type}.isInteger(): bool`]: ({ nanos }: Quantity) => nanos % nanosPerUnit === 0n,
+    [`${type}.asInteger(): int`]: ({ nanos }: Quantity) =>
+      nanos % nanosPerUnit === 0n ? nanos / nanosPerUnit : fail("cannot convert value to integer"),
+    [`${type}.asApproximateFloat(): double`]: ({ nanos }: Quantity) => Number(nanos) / 1e9,
+    [`${type}.isGreaterThan(${type}): bool`]: (a: Quantity, b: Quantity) => a.nanos > b.nanos,
+    [`${type}.isLessThan(${type}): bool`]: (a: Quantity, b: Quantity) => a.nanos < b.nanos,
+    [`${type}.compareTo(${type}): int`]: (a: Quantity, b: Quantity) =>
+      a.nanos < b.nanos ? -1n : a.nanos > b.nanos ? 1n : 0n,
+  });
   const amount = (value: Quantity | bigint) => (typeof value === "bigint" ? value * nanosPerUnit : value.nanos);
   const add = (a: Quantity, b: Quantity | bigint) => new Quantity(a.nanos + amount(b));
   const sub = (a: Quantity, b: Quantity | bigint) => new Quantity(a.nanos - amount(b));
   for (const other of [type, "int"]) {
-    environment.registerFunction(`${type}.add(${other}): ${type}`, add);
-    environment.registerFunction(`${type}.sub(${other}): ${type}`, sub);
+    environment.registerFunctions({
+      [`${type}.add(${other}): ${type}`]: add,
+      [`${type}.sub(${other}): ${type}`]: sub,
+    });
   }
 }
 
@@ -87,20 +87,22 @@ function absoluteUrl(text: string): URL {
 function registerUrl(environment: Environment): void {
   const type = "kubernetes.URL";
   environment.registerType(type, URL);
-  environment.registerFunction(`url(string): ${type}`, parsed(absoluteUrl));
-  environment.registerFunction("isURL(string): bool", succeeds(absoluteUrl));
+  environment.registerFunctions({
+    [`url(string): ${type}`]: parsed(absoluteUrl),
+    "isURL(string): bool": succeeds(absoluteUrl),
+  });
   const isRelative = (url: URL) => url.protocol === "none:";
-  environment.registerFunction(`${type}.getScheme(): string`, (url: URL) =>
-    isRelative(url) ? "" : url.protocol.slice(0, -1),
-  );
-  environment.registerFunction(`${type}.getHost(): string`, (url: URL) => url.host);
-  environment.registerFunction(`${type}.getHostname(): string`, (url: URL) => url.hostname.replace(/^\[(.*)\]$/, "$1"));
-  environment.registerFunction(`${type}.getPort(): string`, (url: URL) => url.port);
-  environment.registerFunction(`${type}.getEscapedPath(): string`, (url: URL) => url.pathname);
-  environment.registerFunction(`${type}.getQuery(): map<string, list<string>>`, (url: URL) => {
-    const query = new Map<string, string[]>();
-    for (const [key, value] of url.searchParams) query.set(key, [...(query.get(key) ?? []), value]);
-    return query;
+  environment.registerFunctions({
+    [`${type}.getScheme(): string`]: (url: URL) => (isRelative(url) ? "" : url.protocol.slice(0, -1)),
+    [`${type}.getHost(): string`]: (url: URL) => url.host,
+    [`${type}.getHostname(): string`]: (url: URL) => url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    [`${type}.getPort(): string`]: (url: URL) => url.port,
+    [`${type}.getEscapedPath(): string`]: (url: URL) => url.pathname,
+    [`${type}.getQuery(): map<string, list<string>>`]: (url: URL) => {
+      const query = new Map<string, string[]>();
+      for (const [key, value] of url.searchParams) query.set(key, [...(query.get(key) ?? []), value]);
+      return query;
+    },
   });
 }
 
@@ -134,14 +136,16 @@ function registerIp(environment: Environment): void {
   const type = "kubernetes.IP";
   environment.registerType(type, Address);
   const make = (text: string) => new Address(text);
-  environment.registerFunction(`ip(string): ${type}`, parsed(make));
-  environment.registerFunction("isIP(string): bool", succeeds(make));
-  environment.registerFunction("ip.isCanonical(string): bool", (text: string) => {
-    const address = parsed(make)(text);
-    return address.text === text;
+  environment.registerFunctions({
+    [`ip(string): ${type}`]: parsed(make),
+    "isIP(string): bool": succeeds(make),
+    "ip.isCanonical(string): bool": (text: string) => {
+      const address = parsed(make)(text);
+      return address.text === text;
+    },
+    [`string(${type}): string`]: ({ text }: Address) => text,
+    [`${type}.family(): int`]: ({ family }: Address) => BigInt(family),
   });
-  environment.registerFunction(`string(${type}): string`, ({ text }: Address) => text);
-  environment.registerFunction(`${type}.family(): int`, ({ family }: Address) => BigInt(family));
   const kinds: Readonly<Record<string, BlockList>> = {
     isUnspecified: range("0.0.0.0/32", "::/128"),
     isLoopback: range("127.0.0.0/8", "::1/128"),
@@ -221,24 +225,23 @@ function registerCidr(environment: Environment): void {
   const type = "kubernetes.CIDR";
   environment.registerType(type, Cidr);
   const make = (text: string) => new Cidr(text);
-  environment.registerFunction(`cidr(string): ${type}`, parsed(make));
-  environment.registerFunction("isCIDR(string): bool", succeeds(make));
-  environment.registerFunction(`string(${type}): string`, String);
-  environment.registerFunction(`${type}.ip(): kubernetes.IP`, ({ address }: Cidr) => address);
-  environment.registerFunction(`${type}.masked(): ${type}`, (cidr: Cidr) => cidr.masked());
-  environment.registerFunction(`${type}.prefixLength(): int`, ({ prefix }: Cidr) => BigInt(prefix));
-  environment.registerFunction(`${type}.containsIP(kubernetes.IP): bool`, (cidr: Cidr, ip: Address) =>
-    cidr.contains(ip),
-  );
-  environment.registerFunction(`${type}.containsIP(string): bool`, (cidr: Cidr, ip: string) =>
-    cidr.contains(parsed((text) => new Address(text))(ip)),
-  );
+  environment.registerFunctions({
+    [`cidr(string): ${type}`]: parsed(make),
+    "isCIDR(string): bool": succeeds(make),
+    [`string(${type}): string`]: String,
+    [`${type}.ip(): kubernetes.IP`]: ({ address }: Cidr) => address,
+    [`${type}.masked(): ${type}`]: (cidr: Cidr) => cidr.masked(),
+    [`${type}.prefixLength(): int`]: ({ prefix }: Cidr) => BigInt(prefix),
+    [`${type}.containsIP(kubernetes.IP): bool`]: (cidr: Cidr, ip: Address) => cidr.contains(ip),
+    [`${type}.containsIP(string): bool`]: (cidr: Cidr, ip: string) =>
+      cidr.contains(parsed((text) => new Address(text))(ip)),
+  });
   const containsCidr = (outer: Cidr, inner: Cidr) =>
     outer.prefix <= inner.prefix && outer.contains(inner.masked().address);
-  environment.registerFunction(`${type}.containsCIDR(${type}): bool`, containsCidr);
-  environment.registerFunction(`${type}.containsCIDR(string): bool`, (outer: Cidr, inner: string) =>
-    containsCidr(outer, parsed(make)(inner)),
-  );
+  environment.registerFunctions({
+    [`${type}.containsCIDR(${type}): bool`]: containsCidr,
+    [`${type}.containsCIDR(string): bool`]: (outer: Cidr, inner: string) => containsCidr(outer, parsed(make)(inner)),
+  });
 }
 
 const semverText =
@@ -278,17 +281,16 @@ function registerSemver(environment: Environment): void {
   const type = "kubernetes.Semver";
   environment.registerType(type, Semver);
   const make = (text: string) => new Semver(text);
-  environment.registerFunction(`semver(string): ${type}`, parsed(make));
-  environment.registerFunction("isSemver(string): bool", succeeds(make));
+  environment.registerFunctions({
+    [`semver(string): ${type}`]: parsed(make),
+    "isSemver(string): bool": succeeds(make),
+  });
   (["major", "minor", "patch"] as const).forEach((name, i) =>
     environment.registerFunction(`${type}.${name}(): int`, ({ numbers }: Semver) => numbers[i as 0 | 1 | 2]),
   );
-  environment.registerFunction(
-    `${type}.isGreaterThan(${type}): bool`,
-    (a: Semver, b: Semver) => compareSemver(a, b) > 0,
-  );
-  environment.registerFunction(`${type}.isLessThan(${type}): bool`, (a: Semver, b: Semver) => compareSemver(a, b) < 0);
-  environment.registerFunction(`${type}.compareTo(${type}): int`, (a: Semver, b: Semver) =>
-    BigInt(compareSemver(a, b)),
-  );
+  environment.registerFunctions({
+    [`${type}.isGreaterThan(${type}): bool`]: (a: Semver, b: Semver) => compareSemver(a, b) > 0,
+    [`${type}.isLessThan(${type}): bool`]: (a: Semver, b: Semver) => compareSemver(a, b) < 0,
+    [`${type}.compareTo(${type}): int`]: (a: Semver, b: Semver) => BigInt(compareSemver(a, b)),
+  });
 }
