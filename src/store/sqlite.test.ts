@@ -211,6 +211,19 @@ test("a rewriting that broke off leaves nothing of what it replaced, from the ne
   assert.equal(again.get(key("pod-0"))!.object.metadata.uid, "id-pod-0");
 });
 
+test("a batch of many megabytes, among small ones and requests of other sorts, arrives whole", async () => {
+  const file = newFile();
+  const store = await open(file);
+  const large = (name: string): Write => ({ ...create(name), object: pod(name, { filler: name.repeat(100_000) }) });
+  const small = Array.from({ length: 50 }, (_, i) => store.write([create(`small-${i}`)]));
+  const one = store.write(Array.from({ length: 5 }, (_, i) => large(`large-${i}`)));
+  await Promise.all([...small, one, store.backup(`${file}.backup`), store.write([create("last")])]);
+  await store.close();
+  const lengths = new Map([...readStored(file)].map(({ key: { name }, value }) => [name, value.length]));
+  assert.equal(lengths.size, 56);
+  for (let i = 0; i < 5; i++) assert.ok(lengths.get(`large-${i}`)! > 700_000);
+});
+
 test("a write that the codec refuses fails alone, before anything is queued", async () => {
   const codec: Codec = {
     encode: (_key, bytes) => bytes,
