@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { unauthorized } from "../../machinery/errors.ts";
 import type { TokenAuthenticator, TokenIssuer, UserInfo } from "../types.ts";
 import { certificatesIn } from "./pki/chain.ts";
+import { sameUser } from "./same-user.ts";
 
 /** Subject of a client certificate that the TLS layer verified. */
 export interface PeerIdentity {
@@ -110,7 +111,8 @@ export function tokenChain(authenticators: readonly TokenAuthenticator[]): Token
           const { user } = found;
           if (!audiences || found.audiences.some((one) => audiences.includes(one))) {
             if (user.groups.includes(authenticated)) return found;
-            return { user: { ...user, groups: [...user.groups, authenticated] }, audiences: found.audiences };
+            const groups = [...user.groups, authenticated];
+            return { user: sameUser({ ...user, groups }), audiences: found.audiences };
           }
           const [theirs, wanted] = [found.audiences, audiences].map((list) => JSON.stringify(list));
           reasons.push(`token audiences ${theirs} is invalid for the target audiences ${wanted}`);
@@ -154,12 +156,12 @@ function proxiedUser(
   const uid = headerValue(headers["x-remote-uid"]);
   const groups = headerValues(headers["x-remote-group"]);
   const extra = extraHeaders(headers, "x-remote-extra-");
-  return {
+  return sameUser({
     name,
     groups: groups.includes(authenticated) ? groups : [...groups, authenticated],
     ...(uid ? { uid } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
-  };
+  });
 }
 
 type HeaderValue = string | string[] | undefined;

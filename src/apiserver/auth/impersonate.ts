@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { forbidden, statusError } from "../../machinery/errors.ts";
 import type { Attributes, Authorizer, UserInfo } from "../types.ts";
 import { anonymous, authenticated, extraHeaders, headerValue, headerValues } from "./authenticate.ts";
+import { sameUser } from "./same-user.ts";
 
 /** The user to act as: the caller, or whom the Impersonate headers name when the caller may impersonate them. */
 export function impersonate(
@@ -49,12 +50,12 @@ async function impersonated(caller: UserInfo, headers: IncomingHttpHeaders, auth
   const all = groups.length > 0 ? groups : implied;
   const isAnonymous = name === anonymous.name;
   const added = isAnonymous ? "system:unauthenticated" : authenticated;
-  return {
+  return sameUser({
     name,
     groups: all.includes(added) || all.includes("system:unauthenticated") ? all : [...all, added],
     ...(uid !== undefined ? { uid } : {}),
     ...(hasExtra ? { extra } : {}),
-  };
+  });
 }
 
 async function mustImpersonate(

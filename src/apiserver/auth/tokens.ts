@@ -8,6 +8,7 @@ import { formatTime, parseTime } from "../../machinery/clock.ts";
 import type { Store } from "../../store/store.ts";
 import type { TokenIssuer, UserInfo } from "../types.ts";
 import { isSignedBy, parseJwt, publicJwk, verificationKey } from "./jwt.ts";
+import { sameUser } from "./same-user.ts";
 
 interface Reference {
   readonly name: string;
@@ -255,5 +256,5 @@ function legacyUser(claims: LegacyClaims, token: string, options: TokenIssuerOpt
   if (!good) throw new Error("service account token has been invalidated");
   const day = formatTime(now).slice(0, 10);
   if (labels[lastUsedLabel] !== day) onLegacyUse?.({ namespace, name: secretName }, { [lastUsedLabel]: day });
-  return accountUser(namespace, account);
+  return sameUser(accountUser(namespace, account));
 }
