@@ -1,6 +1,15 @@
 // The client over HTTPS: JSON over HTTP/2, caches fed by reflectors. Nothing in a component knows the difference.
-import type { Cache, Client, DeleteOptions, ListOptions, PatchOptions, PatchType, WatchEvent } from "./client.ts";
-import type { WatchOptions, WriteOptions } from "./client.ts";
+import type {
+  Cache,
+  Client,
+  DeleteOptions,
+  ListOptions,
+  PatchOptions,
+  PatchType,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from "./client.ts";
 import { errorOf, HttpSession, readText, type HttpAnswer } from "./http-session.ts";
 import { IndexedCache } from "./indexed-cache.ts";
 import { apiPath, listQuery, query, writeQuery, type Target } from "./paths.ts";

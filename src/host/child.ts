@@ -2,8 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Clock } from "../machinery/clock.ts";
-import { sleep } from "../machinery/clock.ts";
+import { type Clock, sleep } from "../machinery/clock.ts";
 
 export interface ChildSpec {
   readonly command: string;

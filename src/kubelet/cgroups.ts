@@ -2,8 +2,7 @@
 // cgroup v1 and v2. Where the machine delegates nothing, pods run without limits of their own.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cpuPeriodMicros } from "./pod/resources.ts";
-import type { PodLimits } from "./pod/resources.ts";
+import { cpuPeriodMicros, type PodLimits } from "./pod/resources.ts";
 import type { QosClass } from "./pod/qos.ts";
 
 const base = "/sys/fs/cgroup";

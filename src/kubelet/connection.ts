@@ -12,11 +12,9 @@ import type {
 import type { Clock } from "../machinery/clock.ts";
 import { badRequest, internalError, notFound } from "../machinery/errors.ts";
 import type { RuntimeClient } from "./cri/client.ts";
-import type { ContainerStats } from "./cri/types.ts";
-import { millis } from "./cri/types.ts";
+import { type ContainerStats, millis } from "./cri/types.ts";
 import { readLog } from "./logs/read.ts";
-import { containerNameLabel, podNameLabel, podNamespaceLabel } from "./pod/model.ts";
-import type { RuntimeContainer } from "./pod/model.ts";
+import { containerNameLabel, podNameLabel, podNamespaceLabel, type RuntimeContainer } from "./pod/model.ts";
 import type { PodWorker } from "./pod/worker.ts";
 import { readNodeUsage } from "./node/usage.ts";
 

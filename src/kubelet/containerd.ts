@@ -2,11 +2,9 @@
 // their shims, so they outlive both Knarr and containerd.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { adoptChild, startChild } from "../host/child.ts";
-import type { Child } from "../host/child.ts";
+import { adoptChild, type Child, startChild } from "../host/child.ts";
 import { ensurePrivateDirectory } from "../host/private-directory.ts";
-import type { Clock } from "../machinery/clock.ts";
-import { sleep } from "../machinery/clock.ts";
+import { type Clock, sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { openGrpc } from "../client/grpc.ts";
 import { createRuntimeClient } from "./cri/client.ts";

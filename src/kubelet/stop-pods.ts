@@ -1,8 +1,7 @@
 // Stops and removes every pod of a runtime, with or without a kubelet: for `knarr down`, and for what a kubelet finds
 // of pods that are gone.
 import { openGrpc } from "../client/grpc.ts";
-import { createRuntimeClient } from "./cri/client.ts";
-import type { RuntimeClient } from "./cri/client.ts";
+import { createRuntimeClient, type RuntimeClient } from "./cri/client.ts";
 import { podUidLabel } from "./pod/model.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { createLimiter } from "./limit.ts";

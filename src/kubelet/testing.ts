@@ -1,7 +1,6 @@
 // Builders for the kubelet's unit tests.
 import type { Container, Pod, PodSpec, PodStatus } from "../kinds/generated/core.v1.ts";
-import type { RuntimeContainer, RuntimePod } from "./pod/model.ts";
-import { containerHash } from "./pod/model.ts";
+import { containerHash, type RuntimeContainer, type RuntimePod } from "./pod/model.ts";
 import type { PodFacts } from "./pod/plan.ts";
 import type { StatusFacts } from "./pod/status.ts";
 

@@ -1,10 +1,9 @@
 // Volumes and the pods that use them: claims of ephemeral volumes, and protection of what is in use.
 // Follows kubernetes v1.36 pkg/controller/volume/{ephemeral,pvcprotection,pvprotection}.
 import { PersistentVolume, PersistentVolumeClaim, Pod } from "../../kinds/index.ts";
-import { controllerReference } from "../../machinery/object.ts";
+import { controllerReference, type KubeObject } from "../../machinery/object.ts";
 import { defineController, maps, type Action, type Index } from "../framework/controller.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
-import type { KubeObject } from "../../machinery/object.ts";
 
 const claimFinalizer = "kubernetes.io/pvc-protection";
 const volumeFinalizer = "kubernetes.io/pv-protection";

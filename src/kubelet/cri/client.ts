@@ -1,9 +1,7 @@
 // The Container Runtime Interface v1 over gRPC on a Unix socket: one thin function per call.
-import { status as grpcStatus } from "@grpc/grpc-js";
-import type { Client as GrpcClient, ServiceError } from "@grpc/grpc-js";
+import { type Client as GrpcClient, type ServiceError, status as grpcStatus } from "@grpc/grpc-js";
 import { callGrpc } from "../../client/grpc.ts";
-import { defineMessages } from "../../machinery/protobuf.ts";
-import type { FieldRow } from "../../machinery/protobuf.ts";
+import { defineMessages, type FieldRow } from "../../machinery/protobuf.ts";
 import fields from "./fields.json" with { type: "json" };
 import type {
   AuthConfig,

@@ -1,7 +1,6 @@
 // Container exits as they happen. containerd before 1.7 has no CRI event stream, so this reads containerd's own event
 // service on the same socket; with another runtime it says so and the kubelet falls back to listing.
-import { Metadata, status as grpcStatus } from "@grpc/grpc-js";
-import type { Client as GrpcClient, ServiceError } from "@grpc/grpc-js";
+import { type Client as GrpcClient, Metadata, type ServiceError, status as grpcStatus } from "@grpc/grpc-js";
 import { defineMessages } from "../../machinery/protobuf.ts";
 import type { Clock } from "../../machinery/clock.ts";
 

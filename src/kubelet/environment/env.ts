@@ -1,11 +1,9 @@
 // The environment of a container: Services, envFrom, env, in this order, with references expanded.
 // Follows kubernetes v1.36 pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables).
 import type { ConfigMap, EnvVarSource, Pod, Secret, Service } from "../../kinds/generated/core.v1.ts";
-import type { AnyContainer } from "../pod/model.ts";
-import { specOf } from "../pod/model.ts";
+import { type AnyContainer, specOf } from "../pod/model.ts";
 import { expandReferences } from "./expand.ts";
-import type { Allocatable, PodAddresses } from "./fields.ts";
-import { fieldValue, resourceValue } from "./fields.ts";
+import { type Allocatable, fieldValue, type PodAddresses, resourceValue } from "./fields.ts";
 import { serviceVariables, visibleServices } from "./services.ts";
 
 /** A container cannot be configured as its spec says; `message` is for the user (reason CreateContainerConfigError). */

@@ -2,8 +2,7 @@
 // pkg/api/v1/resource/helpers.go (ExtractContainerResourceValue).
 import type { Pod, ResourceFieldSelector } from "../../kinds/generated/core.v1.ts";
 import { parseQuantity } from "../../machinery/quantity.ts";
-import type { AnyContainer } from "../pod/model.ts";
-import { allContainers, specOf } from "../pod/model.ts";
+import { allContainers, type AnyContainer, specOf } from "../pod/model.ts";
 
 /** Addresses that are known to the kubelet before they are in the pod's status. */
 export interface PodAddresses {

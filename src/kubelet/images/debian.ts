@@ -4,8 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { runOrThrow } from "../../host/run.ts";
-import { buildImage } from "./oci.ts";
-import type { BuiltImage, ImageConfig } from "./oci.ts";
+import { buildImage, type BuiltImage, type ImageConfig } from "./oci.ts";
 import type { TarEntry } from "./tar.ts";
 
 export interface DebianImage extends ImageConfig {

@@ -1,8 +1,7 @@
 // Puts locally built images into a containerd: `ctr images import`, which takes an OCI layout from standard input.
 import { readFile } from "node:fs/promises";
 import { runOrThrow } from "../../host/run.ts";
-import { buildImage } from "./oci.ts";
-import type { BuiltImage } from "./oci.ts";
+import { buildImage, type BuiltImage } from "./oci.ts";
 
 /** Imports into the namespace that the CRI plugin uses. `socket` is containerd's socket path. */
 export async function importImage(socket: string, image: Pick<BuiltImage, "tar">): Promise<void> {

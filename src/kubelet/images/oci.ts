@@ -1,7 +1,6 @@
 // Builds a one-layer OCI image as a tar archive (OCI image layout), ready for `ctr images import` or a registry.
 import { createHash } from "node:crypto";
-import { tarParts } from "./tar.ts";
-import type { TarEntry } from "./tar.ts";
+import { type TarEntry, tarParts } from "./tar.ts";
 
 export interface ImageConfig {
   readonly entrypoint?: readonly string[];

@@ -7,8 +7,7 @@ import { realClock } from "../../machinery/clock.ts";
 import { silentLogger } from "../../machinery/log.ts";
 import { made } from "../testing.ts";
 import { parseLogLine } from "./format.ts";
-import type { ReadSettings } from "./read.ts";
-import { readLog } from "./read.ts";
+import { readLog, type ReadSettings } from "./read.ts";
 import { LogRotator } from "./rotate.ts";
 
 const line = (text: string, tag = "F", time = "2026-01-01T00:00:00.000000001Z") => `${time} stdout ${tag} ${text}\n`;

@@ -1,12 +1,10 @@
 // Reads container logs: tail, since, timestamps, limits, and following without polling.
 // Follows kubernetes v1.36 staging/src/k8s.io/cri-client/pkg/logs/logs.go (ReadLogs).
 import { watch } from "node:fs";
-import { open, stat } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { LogOptions } from "../../client/node-connection.ts";
-import type { LogLine } from "./format.ts";
-import { parseLogLine } from "./format.ts";
+import { type LogLine, parseLogLine } from "./format.ts";
 
 const chunkBytes = 64 << 10;
 

@@ -2,8 +2,7 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, hostname, release, totalmem } from "node:os";
 import { machineArchitecture } from "../images/oci.ts";
-import type { MachineFacts } from "./object.ts";
-import { kubeletVersion } from "./object.ts";
+import { kubeletVersion, type MachineFacts } from "./object.ts";
 
 const read = (file: string): string => {
   try {

@@ -7,8 +7,7 @@ import { deepEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { RuntimeClient } from "../cri/client.ts";
-import type { MachineFacts } from "./object.ts";
-import { newNode, nodeLabels, nodeStatus, withoutHeartbeat } from "./object.ts";
+import { type MachineFacts, newNode, nodeLabels, nodeStatus, withoutHeartbeat } from "./object.ts";
 
 const leaseNamespace = "kube-node-lease";
 const leaseSeconds = 40;

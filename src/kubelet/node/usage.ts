@@ -1,8 +1,7 @@
 // CPU and memory use of the whole machine, from /proc.
 import { readFile } from "node:fs/promises";
 import type { NodeUsage } from "../../client/node-connection.ts";
-import type { Clock } from "../../machinery/clock.ts";
-import { sleep } from "../../machinery/clock.ts";
+import { type Clock, sleep } from "../../machinery/clock.ts";
 
 interface Jiffies {
   readonly busy: number;

@@ -1,8 +1,15 @@
 // Whether the node takes a pod that is bound to it: the scheduler's questions once more, for pods that came past it.
 // Follows kubernetes v1.36 pkg/kubelet/lifecycle/predicate.go (Admit, generalFilter).
 import { podAllowsNode, untolerated } from "../../kinds/core/node-fit.ts";
-import type { Amounts, Demand, Shortage } from "../../kinds/core/node-room.ts";
-import { amountsOf, demandOf, portsCollide, shortages } from "../../kinds/core/node-room.ts";
+import {
+  type Amounts,
+  amountsOf,
+  type Demand,
+  demandOf,
+  portsCollide,
+  type Shortage,
+  shortages,
+} from "../../kinds/core/node-room.ts";
 import type { Node, Pod, PodSpec } from "../../kinds/generated/core.v1.ts";
 import { specOf } from "./model.ts";
 

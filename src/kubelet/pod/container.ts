@@ -5,8 +5,8 @@ import type { Capabilities, Pod, PodSpec, SecurityContext } from "../../kinds/ge
 import type { ContainerConfig, ImageInfo, LinuxContainerSecurityContext, Mount } from "../cri/types.ts";
 import { ConfigError } from "../environment/env.ts";
 import { expandReferences } from "../environment/expand.ts";
-import type { AnyContainer } from "./model.ts";
 import {
+  type AnyContainer,
   containerHash,
   containerNameLabel,
   hashAnnotation,

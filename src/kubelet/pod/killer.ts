@@ -3,12 +3,10 @@
 // kuberuntime_termination_order.go.
 import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import type { Pod } from "../../kinds/generated/core.v1.ts";
-import type { Clock } from "../../machinery/clock.ts";
-import { sleep } from "../../machinery/clock.ts";
+import { type Clock, sleep } from "../../machinery/clock.ts";
 import type { RuntimeClient } from "../cri/client.ts";
 import { runAction } from "../probes/actions.ts";
-import type { AnyContainer, RuntimeContainer } from "./model.ts";
-import { allContainers, specOf } from "./model.ts";
+import { allContainers, type AnyContainer, type RuntimeContainer, specOf } from "./model.ts";
 
 /** What a preStop hook leaves of the grace period at the least, in seconds. */
 const leastGraceSeconds = 2;

@@ -1,11 +1,15 @@
 // Knows what the runtime has for one pod. Ended containers never change, so their status is asked for once.
 import { type Clock, sleep } from "../../machinery/clock.ts";
-import type { RuntimeClient } from "../cri/client.ts";
-import { isRuntimeNotFound } from "../cri/client.ts";
-import type { Container, PodSandbox, PodSandboxStatus } from "../cri/types.ts";
-import { millis } from "../cri/types.ts";
-import type { RuntimeContainer, RuntimePod, RuntimeSandbox } from "./model.ts";
-import { emptyRuntimePod, podUidLabel, runtimeContainer } from "./model.ts";
+import { isRuntimeNotFound, type RuntimeClient } from "../cri/client.ts";
+import { type Container, millis, type PodSandbox, type PodSandboxStatus } from "../cri/types.ts";
+import {
+  emptyRuntimePod,
+  podUidLabel,
+  type RuntimeContainer,
+  runtimeContainer,
+  type RuntimePod,
+  type RuntimeSandbox,
+} from "./model.ts";
 
 /** How long an exit that containerd announced may take to show in its CRI answers. */
 const settleMs = 2000;

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { container, facts, made, now, pod, runtime, second, sidecar } from "../testing.ts";
-import { emptyRuntimePod } from "./model.ts";
-import { computePodPlan } from "./plan.ts";
-import type { PodFacts } from "./plan.ts";
+import { emptyRuntimePod, type RuntimePod } from "./model.ts";
+import { computePodPlan, type PodFacts } from "./plan.ts";
 import type { Pod } from "../../kinds/generated/core.v1.ts";
-import type { RuntimePod } from "./model.ts";
 
 /** A plan in words: `sandbox 0`, `start app 1`, `kill app liveness`, `wait app`, `end`. */
 function planOf(subject: Pod, observed: RuntimePod, more: Partial<PodFacts> = {}): string[] {

@@ -2,8 +2,15 @@
 // Follows kubernetes v1.36 pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, computeInitContainerActions).
 import type { Container, Pod, PodSpec } from "../../kinds/generated/core.v1.ts";
 import { isSidecar } from "../../kinds/core/pod/resources.ts";
-import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { containerHash, newestContainer, restartsAfterExit, specOf } from "./model.ts";
+import {
+  type AnyContainer,
+  containerHash,
+  newestContainer,
+  restartsAfterExit,
+  type RuntimeContainer,
+  type RuntimePod,
+  specOf,
+} from "./model.ts";
 
 export type ContainerRole = "init" | "sidecar" | "app" | "ephemeral";
 

@@ -5,8 +5,7 @@ import { quantityMillis, quantityValue } from "../../machinery/quantity.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 import type { AnyContainer } from "./model.ts";
 import { isSidecar } from "../../kinds/core/pod/resources.ts";
-import type { QosClass } from "./qos.ts";
-import { qosOf } from "./qos.ts";
+import { type QosClass, qosOf } from "./qos.ts";
 
 export const cpuPeriodMicros = 100_000;
 const minShares = 2;

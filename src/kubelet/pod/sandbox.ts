@@ -3,8 +3,14 @@
 import { join } from "node:path";
 import type { Pod, PodSpec } from "../../kinds/generated/core.v1.ts";
 import type { DNSConfig, NamespaceOption, PodSandboxConfig, PortMapping, SecurityProfile } from "../cri/types.ts";
-import type { AnyContainer } from "./model.ts";
-import { podGraceAnnotation, podNameLabel, podNamespaceLabel, podUidLabel, specOf } from "./model.ts";
+import {
+  type AnyContainer,
+  podGraceAnnotation,
+  podNameLabel,
+  podNamespaceLabel,
+  podUidLabel,
+  specOf,
+} from "./model.ts";
 import { ConfigError } from "../environment/env.ts";
 
 export interface HostResolver {

@@ -6,8 +6,14 @@ import { Backoff } from "./backoff.ts";
 import type { ContainerOwner, WorkerContext } from "./context.ts";
 import { PodKiller } from "./killer.ts";
 import { PodMaker, type PodView } from "./maker.ts";
-import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { allContainers, containerHash, specOf } from "./model.ts";
+import {
+  allContainers,
+  type AnyContainer,
+  containerHash,
+  type RuntimeContainer,
+  type RuntimePod,
+  specOf,
+} from "./model.ts";
 import { PodObserver } from "./observe.ts";
 import { computePodStatus, type Waiting } from "./status.ts";
 import { StatusWriter } from "./status-writer.ts";

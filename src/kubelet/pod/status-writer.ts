@@ -2,8 +2,7 @@
 import type { Client } from "../../client/client.ts";
 import { Pod } from "../../kinds/core/pod.ts";
 import type { PodCondition, PodStatus } from "../../kinds/generated/core.v1.ts";
-import type { Clock } from "../../machinery/clock.ts";
-import { sleep } from "../../machinery/clock.ts";
+import { type Clock, sleep } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
 import type { Logger } from "../../machinery/log.ts";

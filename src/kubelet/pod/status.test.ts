@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../kinds/generated/core.v1.ts";
 import { container, made, now, pod, runtime, sidecar, statusFacts } from "../testing.ts";
-import type { RuntimePod } from "./model.ts";
-import { emptyRuntimePod } from "./model.ts";
-import type { StatusFacts } from "./status.ts";
-import { computePodStatus } from "./status.ts";
+import { emptyRuntimePod, type RuntimePod } from "./model.ts";
+import { computePodStatus, type StatusFacts } from "./status.ts";
 import { statusPatch } from "./status-writer.ts";
 
 const phase = (subject: Pod, observed: RuntimePod, more: Partial<StatusFacts> = {}) =>

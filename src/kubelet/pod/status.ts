@@ -11,8 +11,7 @@ import type {
 } from "../../kinds/generated/core.v1.ts";
 import { isSidecar } from "../../kinds/core/pod/resources.ts";
 import { formatTime } from "../../machinery/clock.ts";
-import type { AnyContainer, RuntimeContainer, RuntimePod } from "./model.ts";
-import { restartsAfterExit, specOf } from "./model.ts";
+import { type AnyContainer, restartsAfterExit, type RuntimeContainer, type RuntimePod, specOf } from "./model.ts";
 import { qosOf } from "./qos.ts";
 
 /** Why a container does not run: shown as its waiting state. */

@@ -2,8 +2,7 @@
 // Follows kubernetes v1.36 pkg/kubelet/prober/worker.go (doProbe: thresholds, order of startup before the others).
 import type { Probe } from "../../kinds/generated/core.v1.ts";
 import type { Clock } from "../../machinery/clock.ts";
-import type { ActionTarget, Outcome } from "./actions.ts";
-import { runAction } from "./actions.ts";
+import { type ActionTarget, type Outcome, runAction } from "./actions.ts";
 
 export type ProbeType = "startup" | "liveness" | "readiness";
 

@@ -3,8 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isSafeRelativePath, writeAtomically } from "./atomic.ts";
-import type { VolumeFile } from "./atomic.ts";
+import { isSafeRelativePath, type VolumeFile, writeAtomically } from "./atomic.ts";
 
 const file = (text: string, mode = 0o644): VolumeFile => ({ content: Buffer.from(text), mode });
 

@@ -18,8 +18,7 @@ import { bindMount, mountPoints } from "../../host/mount.ts";
 import type { Mount } from "../cri/types.ts";
 import { ConfigError } from "../environment/env.ts";
 import { expandReferences } from "../environment/expand.ts";
-import type { AnyContainer } from "../pod/model.ts";
-import { specOf } from "../pod/model.ts";
+import { type AnyContainer, specOf } from "../pod/model.ts";
 import { fullHostname, shortHostname } from "../pod/sandbox.ts";
 import type { MountedVolumes } from "./setup.ts";
 

@@ -11,8 +11,7 @@ import type {
   VolumeProjection,
 } from "../../kinds/generated/core.v1.ts";
 import type { ConfigSources } from "../environment/env.ts";
-import type { Allocatable, PodAddresses } from "../environment/fields.ts";
-import { fieldValue, resourceValue } from "../environment/fields.ts";
+import { type Allocatable, fieldValue, type PodAddresses, resourceValue } from "../environment/fields.ts";
 import { specOf } from "../pod/model.ts";
 import type { VolumeFile } from "./atomic.ts";
 

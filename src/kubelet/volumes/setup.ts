@@ -14,8 +14,7 @@ import { mount, mountFlags, mountPoints, unmountTree } from "../../host/mount.ts
 import { specOf } from "../pod/model.ts";
 import { writeAtomically } from "./atomic.ts";
 import { setVolumeOwnership } from "./ownership.ts";
-import type { PayloadSources } from "./payload.ts";
-import { isPayloadVolume, ownershipOf, VolumeError, volumePayload } from "./payload.ts";
+import { isPayloadVolume, ownershipOf, type PayloadSources, VolumeError, volumePayload } from "./payload.ts";
 
 export interface VolumeSources extends PayloadSources {
   claim(name: string): PersistentVolumeClaim | undefined;

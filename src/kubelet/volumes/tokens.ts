@@ -3,8 +3,7 @@ import type { TokenRequest } from "../../kinds/generated/authentication.v1.ts";
 import type { Pod, ServiceAccountTokenProjection } from "../../kinds/generated/core.v1.ts";
 import { ServiceAccount } from "../../kinds/core/service-account.ts";
 import type { Client } from "../../client/client.ts";
-import type { Clock } from "../../machinery/clock.ts";
-import { parseTime } from "../../machinery/clock.ts";
+import { type Clock, parseTime } from "../../machinery/clock.ts";
 import { specOf } from "../pod/model.ts";
 import { VolumeError } from "./payload.ts";
 
