@@ -22,7 +22,8 @@ function shareArray(next: readonly unknown[], model: readonly unknown[]): readon
   let equal = next.length === model.length;
   let own = true;
   for (let i = 0; i < next.length; i++) {
-    const [before, other] = [next[i], model[i]];
+    const before = next[i];
+    const other = model[i];
     const value = shareWith(before, other);
     if (value !== other && equal) {
       equal = false;
@@ -42,7 +43,8 @@ function shareObject(next: Json, model: Json): Json {
   let keys = 0;
   for (const key in next) {
     keys++;
-    const [before, other] = [next[key], model[key]];
+    const before = next[key];
+    const other = model[key];
     // The name __proto__ is data here, and must neither be looked up nor assigned as anything else.
     const value = key === "__proto__" ? before : shareWith(before, other);
     if (value !== other && equal) {

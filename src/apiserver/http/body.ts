@@ -15,8 +15,10 @@ export interface DecodedBody {
 }
 
 /** Media type without parameters, in lower case; "" when absent. */
-export const mediaType = (contentType: string | undefined): string =>
-  (contentType ?? "").split(";", 1)[0]!.trim().toLowerCase();
+export function mediaType(contentType = ""): string {
+  const parameters = contentType.indexOf(";");
+  return (parameters < 0 ? contentType : contentType.slice(0, parameters)).trim().toLowerCase();
+}
 
 /** Name of the schema type of an `apiVersion` and `kind`; undefined when there is none. */
 export type SchemaLookup = (apiVersion: string, kind: string) => string | undefined;
