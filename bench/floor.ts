@@ -1,6 +1,6 @@
-// The floor of bench/api.ts in a process of its own: a bare HTTP/2 server over TLS that reads requests and answers bytes
-// made beforehand, the same as the real ones. What it needs, no API server on this Node can save. Whenever it is asked, it
-// tells the CPU time that it used.
+// The floor of bench/api.ts in a process of its own: a bare server of node:http2 over TLS that reads requests and answers
+// bytes made beforehand, the same as the real ones. What it needs, nothing built on node:http2 can save. Whenever it is
+// asked, it tells the CPU time that it used.
 import { createSecureServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 

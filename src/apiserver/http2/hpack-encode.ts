@@ -1,30 +1,42 @@
 // The header blocks of responses in HPACK (RFC 7541), in their cheapest form: the static table and plain literals.
 import { connectionNames, nameToken, staticTable } from "./hpack-names.ts";
 
+/** What is known of a name. */
+class Name {
+  readonly text: string;
+  /** How a field of it starts: with its index of the static table (a literal that no table keeps), or itself. */
+  readonly start: Buffer;
+  /** The last value, and its field once it was there twice in a row. */
+  value = "";
+  field: Buffer | undefined;
+
+  constructor(text: string, start: Buffer) {
+    this.text = text;
+    this.start = start;
+  }
+}
+
 const statusIndexes = new Map<number, number>();
-/** How a name starts in a response: its index of the static table (a literal that no table keeps), or itself. */
-const nameStarts = new Map<string, Buffer>();
+const names = new Map<string, Name>();
 for (const [at, [name, value]] of staticTable.entries()) {
   const index = at + 1;
   if (name === ":status") statusIndexes.set(Number(value), index);
-  if (!name.startsWith(":") && !nameStarts.has(name)) {
-    nameStarts.set(name, Buffer.from(index < 15 ? [index] : [15, index - 15]));
+  if (!name.startsWith(":") && !names.has(name)) {
+    names.set(name, new Name(name, Buffer.from(index < 15 ? [index] : [15, index - 15])));
   }
 }
-/** Of names outside the static table: there are few, except where responses of others are passed on. */
-const maxNameStarts = 512;
+/** There are few, except where responses of others are passed on. */
+const maxNames = 512;
+const maxKeptBytes = 256;
 
-function nameStart(name: string): Buffer {
-  const known = nameStarts.get(name);
-  if (known) return known;
-  const lower = name.toLowerCase();
-  if (!nameToken.test(lower)) throw new TypeError(`Invalid header name ${JSON.stringify(name)}`);
-  const length = Buffer.alloc(6);
-  const text = Buffer.from(lower, "latin1");
-  const start =
-    nameStarts.get(lower) ?? Buffer.concat([Buffer.of(0), length.subarray(0, putLength(length, 0, text.length)), text]);
-  if (nameStarts.size < maxNameStarts) nameStarts.set(name, start);
-  return start;
+function nameOf(text: string): Name {
+  const lower = text.toLowerCase();
+  if (!nameToken.test(lower)) throw new TypeError(`Invalid header name ${JSON.stringify(text)}`);
+  const start = Buffer.alloc(6 + lower.length);
+  const length = putLength(start, 1, lower.length);
+  const name = names.get(lower) ?? new Name(lower, start.subarray(0, length + start.write(lower, length, "latin1")));
+  if (names.size < maxNames) names.set(text, name);
+  return name;
 }
 
 function putLength(target: Buffer, at: number, length: number): number {
@@ -39,18 +51,26 @@ function putLength(target: Buffer, at: number, length: number): number {
   return at;
 }
 
-function putField(target: Buffer, at: number, name: string, value: string): number {
-  const start = nameStart(name);
-  for (let i = 0; i < start.length; i++) target[at++] = start[i]!;
-  at = putLength(target, at, value.length);
+function putField(target: Buffer, at: number, name: Name, value: string): number {
+  const isSame = value === name.value;
+  if (isSame && name.field) {
+    target.set(name.field, at);
+    return at + name.field.length;
+  }
+  const { start } = name;
+  target.set(start, at);
+  let end = putLength(target, at + start.length, value.length);
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
     if ((code < 0x20 && code !== 9) || code === 0x7f || code > 0xff) {
-      throw new TypeError(`Invalid character in header ${JSON.stringify(name)}`);
+      throw new TypeError(`Invalid character in header ${JSON.stringify(name.text)}`);
     }
-    target[at++] = code;
+    target[end++] = code;
   }
-  return at;
+  const isKept = end - at <= maxKeptBytes;
+  name.field = isKept && isSame ? Buffer.from(target.subarray(at, end)) : undefined;
+  name.value = isKept ? value : "";
+  return end;
 }
 
 type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -76,14 +96,17 @@ export function encodeResponse(
     target[at++] = 0x30 + (Math.floor(status / 10) % 10);
     target[at++] = 0x30 + (status % 10);
   }
-  for (const name in headers) {
-    if (connectionNames.has(name) || (contentLength !== undefined && name === "content-length")) continue;
-    const value = headers[name]!;
+  for (const text in headers) {
+    const name = names.get(text) ?? nameOf(text);
+    if (connectionNames.has(name.text) || (contentLength !== undefined && name === lengthName)) continue;
+    const value = headers[text]!;
     if (typeof value === "string") at = putField(target, at, name, value);
     else for (const one of value) at = putField(target, at, name, one);
   }
-  return contentLength === undefined ? at : putField(target, at, "content-length", String(contentLength));
+  return contentLength === undefined ? at : putField(target, at, lengthName, String(contentLength));
 }
+
+const lengthName = nameOf("content-length");
 
 /** At most so many bytes does `encodeResponse` write. */
 export function responseBytes(headers: ResponseHeaders): number {

@@ -353,10 +353,27 @@ test("responses are read back as they were written", async () => {
   );
 });
 
+test("values that come again are written as they were the first time", () => {
+  const [one, other] = [
+    { "x-a": "b", vary: "c" },
+    { "x-a": "d", vary: "" },
+  ].map((headers) => () => encoded(200, headers));
+  const [first, second] = [one!(), other!()];
+  for (const [make, expected] of [
+    [one, first],
+    [one, first],
+    [one, first],
+    [other, second],
+    [one, first],
+  ] as const) {
+    assert.deepEqual(make!(), expected);
+  }
+});
+
 test("a response has no headers of HTTP/1 connections, one length, and none that split it", () => {
   const plain = encoded(200, { "X-A": "b" }, 3);
   assert.deepEqual(
-    encoded(200, { connection: "close", "x-a": "b", "content-length": "9", "transfer-encoding": "chunked" }, 3),
+    encoded(200, { Connection: "close", "x-a": "b", "content-length": "9", "transfer-encoding": "chunked" }, 3),
     plain,
   );
   for (const value of ["a\r\nb", "a\0", "\u20ac"]) assert.throws(() => encoded(200, { a: value }), TypeError);
