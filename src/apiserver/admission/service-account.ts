@@ -44,23 +44,25 @@ function mountToken(spec: PodSpec): void {
   if (!spec.containers?.some(isOpen) && !spec.initContainers?.some(isOpen)) return;
   // A container that a webhook has added since shares the volume of the others.
   const known = spec.volumes?.find((volume) => volume.name.startsWith(volumePrefix));
-  const name = known?.name ?? tokenVolumeName(spec);
+  const name = known?.name ?? tokenVolumeName(spec.serviceAccountName!);
+  const added = { name, readOnly: true, mountPath };
   const mount = (container: Container) => {
-    if (isOpen(container))
-      container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }];
+    if (isOpen(container)) container.volumeMounts = [...(container.volumeMounts ?? []), added];
   };
   spec.containers?.forEach(mount);
   spec.initContainers?.forEach(mount);
   if (!known) spec.volumes = [...(spec.volumes ?? []), { name, projected: tokenSource }];
 }
 
-/** The same for all pods of an account, where it is not taken, so that pods of one controller are alike. */
-function tokenVolumeName(spec: PodSpec): string {
-  for (let tries = 0; ; tries++) {
-    const hash = safeEncode(String(fnv32a(`${spec.serviceAccountName}${tries || ""}`)));
-    const name = `${volumePrefix}${hash.slice(0, 5).padEnd(5, "x")}`;
-    if (!spec.volumes?.some((volume) => volume.name === name)) return name;
+let named = { account: "", volume: "" };
+
+/** The same for all pods of an account, so that pods of one controller are alike. */
+function tokenVolumeName(account: string): string {
+  if (account !== named.account) {
+    const hash = safeEncode(String(fnv32a(account)));
+    named = { account, volume: `${volumePrefix}${hash.slice(0, 5).padEnd(5, "x")}` };
   }
+  return named.volume;
 }
 
 /** One for all pods: it is complete, so nobody has to write to it. */
