@@ -11,6 +11,7 @@ import {
   Deployment,
   Endpoints,
   EndpointSlice,
+  HorizontalPodAutoscaler,
   Job,
   Namespace,
   Node,
@@ -41,6 +42,8 @@ const log: Logger = {
 };
 
 const removed: string[] = [];
+/** Nodes whose usage was asked for. */
+const asked: string[] = [];
 let store: Store;
 let client: Client;
 const stop = new AbortController();
@@ -71,6 +74,17 @@ before(async () => {
     rootCaPem,
     storageDir: "/storage",
     removeVolumeDirectory: async (path, node) => void removed.push(`${path} on ${node}`),
+    nodeUsage: async (nodeName) => {
+      asked.push(nodeName);
+      const use = { cpuNanoCores: 0, memoryWorkingSetBytes: 250 << 20 };
+      const containers = podsOf("busy").map(({ metadata: { name } }) => ({
+        namespace: "default",
+        pod: name,
+        container: "app",
+        ...use,
+      }));
+      return { ...use, containers };
+    },
   });
   client.cache(Pod).onChange(({ type, object }) => void (type !== "DELETED" && playKubelet(object)));
 });
@@ -156,6 +170,40 @@ test("a Deployment rolls from one template to the next and keeps the old Replica
   const sets = client.cache(ReplicaSet).list("default");
   assert.deepEqual(sets.map(({ spec }) => spec?.replicas).sort(), [0, 3]);
   assert.ok(podsOf("web").every(({ spec }) => spec?.containers[0]?.image === "app:2"));
+});
+
+test("an autoscaler resizes its target, and does not look again because of what it wrote itself", async () => {
+  const metadata = { name: "busy", namespace: "default" };
+  const labels = { app: "busy" };
+  const nodeName = "busy-node";
+  const spec = { ...template(labels).spec, nodeName };
+  await client.create(Deployment, {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata,
+    spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  });
+  const ready = (wanted: number) => (object: Deployment | undefined) => object?.status?.readyReplicas === wanted;
+  await until(Deployment, "default/busy", ready(1));
+  const target = { type: "AverageValue", averageValue: "100Mi" };
+  await client.create(HorizontalPodAutoscaler, {
+    apiVersion: "autoscaling/v2",
+    kind: "HorizontalPodAutoscaler",
+    metadata,
+    spec: {
+      scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "busy" },
+      minReplicas: 1,
+      maxReplicas: 5,
+      metrics: [{ type: "Resource", resource: { name: "memory", target } }],
+    },
+  });
+  await until(Deployment, "default/busy", ready(3));
+  const { status } = await until(HorizontalPodAutoscaler, "default/busy", (object) => object?.status !== undefined);
+  assert.equal(status!.desiredReplicas, 3);
+  assert.deepEqual(asked, [nodeName]);
+  await client.delete(HorizontalPodAutoscaler, metadata);
+  await client.delete(Deployment, metadata, { propagationPolicy: "Background" });
+  await until(Deployment, "default/busy", (object) => object === undefined);
 });
 
 test("deleting a Deployment collects its ReplicaSets and pods", async () => {

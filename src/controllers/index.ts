@@ -5,7 +5,7 @@ import type { KindRegistry } from "../kinds/registry.ts";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { MetricFamily, MetricSource } from "../machinery/metrics.ts";
-import { runAutoscaling, type AutoscalingOptions } from "./autoscaling/index.ts";
+import { horizontalPodAutoscaler, type AutoscalingOptions } from "./autoscaling/index.ts";
 import { bootstrapSigner, tokenCleaner } from "./bootstrap-tokens.ts";
 import { certificateApprover, certificateRequests, type CertificateSigner } from "./certificates.ts";
 import { cronJob } from "./cronjob.ts";
@@ -78,7 +78,9 @@ const controllersOf = ({
   client,
   kinds,
   clock,
+  log,
   certificateSigner,
+  nodeUsage = () => undefined,
   storageDir,
   removeVolumeDirectory,
 }: ControllersOptions): readonly Controller[] => [
@@ -95,6 +97,7 @@ const controllersOf = ({
   endpointSliceMirroring,
   ephemeralVolumes,
   finishedPods,
+  horizontalPodAutoscaler({ client, kinds, log, nodeUsage }),
   job,
   lostPods(),
   nodeLifecycle(clock.now()),
@@ -130,15 +133,13 @@ export async function startControllers(options: ControllersOptions): Promise<Met
     trust = new AbortController();
     void startTrust();
   });
-  const { nodeUsage = () => undefined } = options;
-  const [autoscaling] = await Promise.all([
-    runAutoscaling({ ...environment, nodeUsage }),
+  await Promise.all([
     start(controllersOf({ ...options, client: environment.client })),
     startTrust(),
     runGarbageCollector(environment),
     runNamespaceController(environment),
   ]);
-  return () => queueMetrics([...queues, ["horizontal-pod-autoscaler", autoscaling]]);
+  return () => queueMetrics([...queues]);
 }
 
 function queueMetrics(queues: readonly (readonly [string, WorkQueue])[]): MetricFamily[] {

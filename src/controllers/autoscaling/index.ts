@@ -1,20 +1,24 @@
-// The shell of the HorizontalPodAutoscalers: every 15 seconds each asks the nodes what its pods use and resizes its target.
-import { createEventRecorder } from "../../client/events.ts";
+// HorizontalPodAutoscalers: every 15 seconds each asks the nodes what its pods use and resizes its target.
+import type { Client } from "../../client/client.ts";
 import type { ContainerUsage, NodeUsage } from "../../client/node-connection.ts";
-import { WorkQueue } from "../../client/work-queue.ts";
+import type { Scale } from "../../kinds/kind.ts";
 import { HorizontalPodAutoscaler, Pod } from "../../kinds/index.ts";
 import type { AnyKind, KindRegistry } from "../../kinds/registry.ts";
-import { deepEqual, semanticEqual } from "../../machinery/equal.ts";
+import { deepEqual } from "../../machinery/equal.ts";
 import { StatusError } from "../../machinery/errors.ts";
-import { keyOf, type KubeObject } from "../../machinery/object.ts";
+import type { Logger } from "../../machinery/log.ts";
+import type { KubeObject } from "../../machinery/object.ts";
 import { parseSelector, selectorMatches } from "../../machinery/selector.ts";
-import type { Environment } from "../framework/run.ts";
+import { statusUpdate } from "../common/status.ts";
+import { defineController, event, type Action, type Controller } from "../framework/controller.ts";
 import { emptyMemory, type Memory } from "./behavior.ts";
-import { decideSize, statusWith, type Decision } from "./decide.ts";
+import { decideSize, statusWith, type Observed } from "./decide.ts";
 import type { Usage } from "./metrics.ts";
 
-export interface AutoscalingOptions extends Environment {
+export interface AutoscalingOptions {
+  readonly client: Client;
   readonly kinds: KindRegistry;
+  readonly log: Logger;
   /** What runs on a node uses; undefined when the node is not connected. */
   readonly nodeUsage: (nodeName: string) => Promise<NodeUsage> | undefined;
 }
@@ -26,85 +30,83 @@ interface Target {
   readonly object: KubeObject;
 }
 
-/** Runs until the signal aborts; does nothing while there is no autoscaler. */
-export async function runAutoscaling(options: AutoscalingOptions): Promise<WorkQueue> {
-  const { client, clock, log, signal, kinds } = options;
-  const autoscalers = client.cache(HorizontalPodAutoscaler);
-  const pods = client.cache(Pod);
-  const events = createEventRecorder(client, "horizontal-pod-autoscaler", clock);
+interface Look extends Omit<Observed, "scale"> {
+  readonly key: string;
+  /** Or why it cannot be had. */
+  readonly target: (Target & { readonly scale: Scale }) | string;
+}
+
+async function targetOf(
+  { metadata, spec }: HorizontalPodAutoscaler,
+  options: AutoscalingOptions,
+): Promise<Look["target"]> {
+  const { apiVersion = "v1", kind: name, name: target } = spec.scaleTargetRef;
+  const kind = options.kinds.byApiVersion(apiVersion, name);
+  const scale = kind?.subresources?.scale;
+  if (!kind || !scale) return `no matches for kind "${name}" in group "${apiVersion.split("/")[0]}"`;
+  try {
+    const object = await options.client.get(kind, target, metadata.namespace);
+    return { kind, object, scale: scale.get(object) };
+  } catch (error) {
+    if (error instanceof StatusError) return error.message;
+    throw error;
+  }
+}
+
+/** Asks nobody while there is no autoscaler. */
+export function horizontalPodAutoscaler(options: AutoscalingOptions): Controller {
   const memories = new Map<string, Memory>();
-
-  async function targetOf({ metadata, spec }: HorizontalPodAutoscaler): Promise<Target | string> {
-    const { apiVersion = "v1", kind: name, name: target } = spec.scaleTargetRef;
-    const kind = kinds.byApiVersion(apiVersion, name);
-    if (!kind?.subresources?.scale) return `no matches for kind "${name}" in group "${apiVersion.split("/")[0]}"`;
-    try {
-      return { kind, object: await client.get(kind, target, metadata.namespace) };
-    } catch (error) {
-      if (error instanceof StatusError) return error.message;
-      throw error;
-    }
-  }
-
-  async function look(key: string): Promise<number | undefined> {
-    const autoscaler = autoscalers.get(key);
-    if (!autoscaler) return void memories.delete(key);
-    const target = await targetOf(autoscaler);
-    if (typeof target === "string") {
-      const message = `the HPA controller was unable to get the target's current scale: ${target}`;
-      events.event(autoscaler, "Warning", "FailedGetScale", target);
-      const verdict = { status: "False" as const, reason: "FailedGetScale", message };
-      await writeStatus(autoscaler, statusWith(autoscaler, { AbleToScale: verdict }, {}, clock.now()));
-      return intervalMs;
-    }
-    const scale = target.kind.subresources!.scale!.get(target.object);
-    const selector = parseSelector(scale.selector);
-    const own = pods
-      .list(autoscaler.metadata.namespace)
-      .filter(({ metadata }) => selector.length > 0 && selectorMatches(selector, metadata.labels ?? {}));
-    const usage = await usageOf(own, options);
-    const memory = memories.get(key) ?? emptyMemory;
-    await act(key, autoscaler, target, decideSize({ autoscaler, scale, pods: own, usage, memory }, clock.now()));
-    return intervalMs;
-  }
-
-  async function act(
-    key: string,
-    autoscaler: HorizontalPodAutoscaler,
-    { kind, object }: Target,
-    { replicas, status, memory, events: told }: Decision,
-  ): Promise<void> {
-    if (replicas !== undefined) {
-      const draft = structuredClone(object);
-      kind.subresources!.scale!.set(draft, replicas);
-      await client.update(kind, draft);
-    }
-    memories.set(key, memory);
-    for (const { type, reason, message } of told) events.event(autoscaler, type, reason, message);
-    await writeStatus(autoscaler, status);
-  }
-
-  async function writeStatus(
-    autoscaler: HorizontalPodAutoscaler,
-    status: HorizontalPodAutoscaler["status"],
-  ): Promise<void> {
-    if (!status || semanticEqual(autoscaler.status, status)) return;
-    await client.updateStatus(HorizontalPodAutoscaler, { ...autoscaler, status });
-  }
-
-  const queue = new WorkQueue({
-    clock,
-    log: log.child({ controller: "horizontal-pod-autoscaler" }),
-    signal,
-    work: look,
-  });
-  await Promise.all([autoscalers.synced, pods.synced]);
-  const stop = autoscalers.onChange(({ type, object, old }) => {
+  return defineController<Look>({
+    name: "horizontal-pod-autoscaler",
+    primary: HorizontalPodAutoscaler,
     // Its own status is no reason to look again.
-    if (type !== "MODIFIED" || !deepEqual(old?.spec, object.spec)) queue.add(keyOf(object));
+    wakes: ({ type, object, old }) => type !== "MODIFIED" || !deepEqual(old?.spec, object.spec),
+    watches: [],
+    reads: [Pod],
+    async observe(key, caches) {
+      const autoscaler = caches.of(HorizontalPodAutoscaler).get(key);
+      if (!autoscaler) return void memories.delete(key);
+      const target = await targetOf(autoscaler, options);
+      const memory = memories.get(key) ?? emptyMemory;
+      if (typeof target === "string") return { key, autoscaler, target, memory, pods: [], usage: new Map() };
+      const selector = parseSelector(target.scale.selector);
+      const pods = caches
+        .of(Pod)
+        .list(autoscaler.metadata.namespace)
+        .filter(({ metadata }) => selector.length > 0 && selectorMatches(selector, metadata.labels ?? {}));
+      return { key, autoscaler, target, memory, pods, usage: await usageOf(pods, options) };
+    },
+    decide(look, now) {
+      const { key, autoscaler, target } = look;
+      if (typeof target === "string")
+        return { actions: withoutTarget(autoscaler, target, now), requeueAfterMs: intervalMs };
+      const { replicas, status, memory, events } = decideSize({ ...look, scale: target.scale }, now);
+      return {
+        actions: [
+          ...(replicas === undefined ? [] : [resize(target, replicas)]),
+          { type: "effect", run: async () => void memories.set(key, memory) },
+          ...events.map(({ type, reason, message }) => event(autoscaler, type, reason, message)),
+          ...statusUpdate(HorizontalPodAutoscaler, autoscaler, status),
+        ],
+        requeueAfterMs: intervalMs,
+      };
+    },
   });
-  signal.addEventListener("abort", stop, { once: true });
-  return queue;
+}
+
+function withoutTarget(autoscaler: HorizontalPodAutoscaler, why: string, now: number): Action[] {
+  const message = `the HPA controller was unable to get the target's current scale: ${why}`;
+  const verdict = { status: "False" as const, reason: "FailedGetScale", message };
+  return [
+    event(autoscaler, "Warning", "FailedGetScale", why),
+    ...statusUpdate(HorizontalPodAutoscaler, autoscaler, statusWith(autoscaler, { AbleToScale: verdict }, {}, now)),
+  ];
+}
+
+function resize({ kind, object }: Target, replicas: number): Action {
+  const draft = structuredClone(object);
+  kind.subresources!.scale!.set(draft, replicas);
+  return { type: "update", kind, object: draft };
 }
 
 /** What the pods use, asked of their nodes; nodes that cannot tell are left out. */

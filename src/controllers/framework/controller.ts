@@ -1,5 +1,5 @@
 // What a controller is: which objects wake it up, what it looks at, and a pure decision. run.ts does the rest.
-import type { Cache } from "../../client/client.ts";
+import type { Cache, Change } from "../../client/client.ts";
 import type { Kind } from "../../kinds/kind.ts";
 import type { AnyKind } from "../../kinds/registry.ts";
 import type { StatusError } from "../../machinery/errors.ts";
@@ -98,12 +98,15 @@ export interface Controller<Observed = unknown> {
   readonly name: string;
   /** The kind whose keys are decided on; without it the watches name keys of their own. */
   readonly primary?: AnyKind;
+  /** Which changes of primary objects wake it up; all, unless given. */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly wakes?: (change: Change<any>) => boolean;
   readonly watches: readonly Watch[];
   /** Kinds that are looked at but wake nobody. */
   readonly reads?: readonly AnyKind[];
   readonly indexes?: readonly Index[];
-  /** Reads the caches; undefined means that there is nothing to decide. Must not write. */
-  readonly observe: (key: ObjectKey, caches: Caches) => Observed | undefined;
+  /** Reads the caches, or asks where they cannot tell; undefined means that there is nothing to decide. Must not write. */
+  readonly observe: (key: ObjectKey, caches: Caches) => Observed | undefined | Promise<Observed | undefined>;
   /** Pure: the same observation at the same time gives the same plan. */
   readonly decide: (observed: Observed, now: number) => Plan;
 }

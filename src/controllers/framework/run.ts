@@ -27,7 +27,7 @@ export async function runController(controller: Controller, environment: Environ
     log,
     signal,
     async work(key) {
-      const observed = controller.observe(key, caches);
+      const observed = await controller.observe(key, caches);
       if (observed === undefined) return;
       const plan = controller.decide(observed, clock.now());
       await performer.perform(plan.actions);
@@ -43,8 +43,10 @@ export async function runController(controller: Controller, environment: Environ
 }
 
 function subscribe(controller: Controller, caches: Caches, queue: WorkQueue, signal: AbortSignal): void {
-  const { primary } = controller;
-  const stop = primary ? [caches.of(primary).onChange(({ object }) => queue.add(keyOf(object)))] : [];
+  const { primary, wakes } = controller;
+  const stop = primary
+    ? [caches.of(primary).onChange((change) => wakes?.(change) !== false && queue.add(keyOf(change.object)))]
+    : [];
   for (const { kind, keys } of controller.watches) {
     const wake = (object: KubeObject) => {
       for (const key of keys(object, caches, primary)) queue.add(key);
