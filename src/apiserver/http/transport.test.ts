@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { connect as connectTls } from "node:tls";
 import { WebSocket } from "ws";
 import { realClock } from "../../machinery/clock.ts";
 import { ensurePki, type Pki } from "../auth/pki.ts";
@@ -98,4 +99,30 @@ test("a large list comes whole, compressed or not", async () => {
   const zipped = await http1("/openapi/v2", { headers: { "accept-encoding": "gzip" } });
   assert.equal(zipped.headers["content-encoding"], "gzip");
   assert.ok(Number(zipped.headers["content-length"]) < Buffer.byteLength(plain.text) / 2);
+});
+
+test("a client that floods, or breaks off, loses its connection; the others do not notice", async () => {
+  const good = connect(url, credentials());
+  const ask = async () => {
+    const stream = good.request({ ":path": "/readyz" });
+    return text(stream);
+  };
+  const greeting = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
+  const pings = Buffer.alloc(17 * 5000, Buffer.from("\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0", "latin1"));
+  for (const bytes of [pings, Buffer.alloc(100_000, "x"), greeting.subarray(3)]) {
+    const socket = connectTls({ ...credentials(), port: Number(new URL(url).port), ALPNProtocols: ["h2"] });
+    socket.on("error", () => {});
+    socket.resume().write(Buffer.concat([greeting, bytes]));
+    assert.equal(await ask(), "ok");
+    if (!socket.closed) await once(socket, "close");
+  }
+  for (let i = 0; i < 20; i++) {
+    const session = connect(url, credentials());
+    session.on("error", () => {});
+    session.request({ ":path": "/api/v1/pods?watch=1" }).on("error", () => {});
+    if (i % 2 === 0) await once(session, "remoteSettings");
+    session.socket.destroy();
+  }
+  assert.equal(await ask(), "ok");
+  good.close();
 });
