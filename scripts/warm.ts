@@ -8,3 +8,7 @@ import "../src/controllers/volumes/default-class.ts";
 import "../src/node.ts";
 import "../src/scheduler/scheduler.ts";
 import "../src/store/worker.ts";
+
+// The command itself runs when it is loaded: let it say no more than its version.
+process.argv[2] = "--version";
+await import("../src/cli/main.ts");
