@@ -260,6 +260,7 @@ export class Outbox {
   /** The socket is gone: nothing it still holds is used again. */
   close(): void {
     this.#isClosed = true;
+    this.#isPaused = false;
     this.#slab = undefined;
     this.#used = 0;
     this.#full.length = 0;
