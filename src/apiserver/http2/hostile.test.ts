@@ -3,92 +3,46 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Http2Connection } from "./connection.ts";
-import {
-  errorCode,
-  frameFlag,
-  frameType,
-  headBytes,
-  preface,
-  putHead,
-  uint24At,
-  uint31At,
-  uint32At,
-} from "./frames.ts";
+import { errorCode, frameFlag, frameType, preface, uint32At } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
+import { FakeWire, frame as makeFrame, getBlock, greeting, postBlock, uint32, type Frame } from "./testing.ts";
 
 const { data, headers, priority, reset, settings, pushPromise, ping, goAway, windowUpdate, continuation } = frameType;
 const { endStream, ack, endHeaders, padded } = frameFlag;
 
-function frame(type: number, flags: number, stream: number, payload: Buffer | string = ""): Buffer {
-  const body = typeof payload === "string" ? Buffer.from(payload.replaceAll(" ", ""), "hex") : payload;
-  const bytes = Buffer.alloc(headBytes + body.length);
-  putHead(bytes, 0, { length: body.length, type, flags, stream });
-  body.copy(bytes, headBytes);
-  return bytes;
-}
-
-const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-};
+/** A frame; its payload may be in hexadecimal. */
+const frame = (type: number, flags: number, stream: number, payload: Buffer | string = ""): Buffer =>
+  makeFrame(type, flags, stream, typeof payload === "string" ? hex(payload) : payload);
+const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 const set = (name: number, value: number) => frame(settings, 0, 0, Buffer.concat([Buffer.of(0, name), uint32(value)]));
 const field = (name: string, value: string) =>
   Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
-/** GET https://a/ and POST https://a/ */
-const getBlock = Buffer.from("828784010161", "hex");
-const postBlock = Buffer.from("838784010161", "hex");
 const get = (id: number, ...more: Buffer[]) =>
   frame(headers, endHeaders | endStream, id, Buffer.concat([getBlock, ...more]));
 const post = (id: number, ...more: Buffer[]) => frame(headers, endHeaders, id, Buffer.concat([postBlock, ...more]));
-const greeting = Buffer.concat([preface, frame(settings, 0, 0)]);
 
 const nameOf = new Map(Object.entries(errorCode).map(([name, code]) => [code as number, name]));
 
-/** What a frame of the server's tells a client, in a word; undefined for those of every connection. */
-function meaning(type: number, flags: number, stream: number, payload: Buffer): string | undefined {
-  if (type === goAway) return `goaway ${nameOf.get(uint32At(payload, 4))}`;
-  if (type === reset) return `reset ${stream} ${nameOf.get(uint32At(payload, 0))}`;
-  if (type === ping) return `ping ${payload.toString("hex")}`;
-  if (type === headers) return `headers ${stream}${(flags & endStream) === 0 ? "" : " end"}`;
-  if (type === data) return `data ${stream} ${payload.length}${(flags & endStream) === 0 ? "" : " end"}`;
-  return undefined;
-}
-
-function meanings(bytes: Buffer): string[] {
-  const found: string[] = [];
-  for (let at = 0; at < bytes.length; at += headBytes + uint24At(bytes, at)) {
-    const payload = bytes.subarray(at + headBytes, at + headBytes + uint24At(bytes, at));
-    const one = meaning(bytes[at + 3]!, bytes[at + 4]!, uint31At(bytes, at + 5), payload);
-    if (one !== undefined) found.push(one);
-  }
-  return found;
+/** What a frame of the server's tells a client, in words; nothing for those of every connection. */
+function meaning({ type, flags, stream, payload }: Frame): string[] {
+  const end = (flags & endStream) === 0 ? "" : " end";
+  if (type === goAway) return [`goaway ${nameOf.get(uint32At(payload, 4))}`];
+  if (type === reset) return [`reset ${stream} ${nameOf.get(uint32At(payload, 0))}`];
+  if (type === ping) return [`ping ${payload.toString("hex")}`];
+  if (type === headers) return [`headers ${stream}${end}`];
+  return type === data ? [`data ${stream} ${payload.length}${end}`] : [];
 }
 
 /** A client of bytes. Requests for /hold are left open, all others are answered when they are complete. */
 class Client {
+  readonly wire = new FakeWire();
   readonly streams: Http2Stream[] = [];
   readonly connection: Http2Connection;
-  readonly #written: Buffer[] = [];
-  readonly #pending: (() => void)[] = [];
   now = 0;
-  isReading = true;
-  isPaused = false;
-  isEnded = false;
-  bodyBytes = 0;
 
   constructor(answer: (stream: Http2Stream) => void = answerWhole) {
     this.connection = new Http2Connection({
-      wire: {
-        write: (bytes, done) => {
-          this.#written.push(Buffer.from(bytes));
-          this.#pending.push(done);
-        },
-        pause: () => (this.isPaused = true),
-        resume: () => (this.isPaused = false),
-        end: () => (this.isEnded = true),
-        destroy: () => (this.isEnded = true),
-      },
+      wire: this.wire,
       clock: { now: () => this.now, after: () => () => {} },
       onRequest: (stream) => {
         this.streams.push(stream);
@@ -97,19 +51,17 @@ class Client {
     });
   }
 
+  get isEnded(): boolean {
+    return this.wire.isEnded || this.wire.isDestroyed;
+  }
+
   send(...frames: Buffer[]): this {
     this.connection.receive(Buffer.concat(frames));
     return this;
   }
 
   /** Reads all there is. */
-  async read(): Promise<string[]> {
-    do {
-      for (const done of this.#pending.splice(0)) done();
-      await new Promise((resolve) => setImmediate(resolve));
-    } while (this.#pending.length > 0);
-    return meanings(Buffer.concat(this.#written.splice(0)));
-  }
+  read = async (): Promise<string[]> => (await this.wire.rest()).flatMap(meaning);
 }
 
 function answerWhole(stream: Http2Stream): void {
@@ -119,14 +71,9 @@ function answerWhole(stream: Http2Stream): void {
 
 /** GET https://a/hold, which is never answered. */
 const held = (id: number) =>
-  frame(
-    headers,
-    endHeaders | endStream,
-    id,
-    Buffer.concat([Buffer.from("8287010161", "hex"), field(":path", "/hold")]),
-  );
+  frame(headers, endHeaders | endStream, id, Buffer.concat([hex("8287010161"), field(":path", "/hold")]));
 const heldPost = (id: number, ...more: Buffer[]) =>
-  frame(headers, endHeaders, id, Buffer.concat([Buffer.from("8387010161", "hex"), field(":path", "/hold"), ...more]));
+  frame(headers, endHeaders, id, Buffer.concat([hex("8387010161"), field(":path", "/hold"), ...more]));
 
 const lastWord = "ping 0102030405060708";
 const goodbye = frame(ping, 0, 0, "0102030405060708");
@@ -207,14 +154,7 @@ const cases: Record<string, readonly [sent: readonly Buffer[], read: readonly st
   "6.1 padding without its length": [[post(1), frame(data, padded, 1)], ["goaway frameSize"]],
   "6.2 HEADERS of no stream": [[get(0)], ["goaway protocol"]],
   "6.2 HEADERS with padding and priority": [
-    [
-      frame(
-        headers,
-        0x2d,
-        1,
-        Buffer.concat([Buffer.from("03 00000000 10".replaceAll(" ", ""), "hex"), getBlock, Buffer.alloc(3)]),
-      ),
-    ],
+    [frame(headers, 0x2d, 1, Buffer.concat([hex("03 00000000 10"), getBlock, Buffer.alloc(3)]))],
     ["headers 1 end", lastWord],
   ],
   "6.2 HEADERS with more padding than there is room": [[frame(headers, 0xd, 1, "03 8287")], ["goaway protocol"]],
@@ -337,7 +277,7 @@ for (const [name, bytes] of Object.entries(firstBytes)) {
 
 const repeat = (count: number, make: (i: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, i) => make(i)));
-const bomb = Buffer.concat([Buffer.from("40 01 78 7f a1 1e".replaceAll(" ", ""), "hex"), Buffer.alloc(4000, "y")]);
+const bomb = Buffer.concat([hex("40 01 78 7f a1 1e"), Buffer.alloc(4000, "y")]);
 
 const floods: Record<string, Buffer> = {
   "rapid resets (CVE-2023-44487)": repeat(2000, (i) =>
@@ -414,14 +354,14 @@ test("who reads nothing is not listened to, before much has piled up", async () 
   const client = new Client();
   client.send(greeting);
   let sent = 0;
-  while (!client.isPaused && sent < 100_000) {
+  while (!client.wire.isPaused && sent < 100_000) {
     client.now += 10;
     client.send(goodbye);
     sent++;
   }
   assert.ok(sent < 10_000, `${sent} pings`);
   assert.equal((await client.read()).length, sent, "all are answered when it reads");
-  assert.ok(!client.isPaused);
+  assert.ok(!client.wire.isPaused);
 });
 
 test("a reader without windows: answers wait, and more are refused when too much does", async () => {
@@ -532,7 +472,7 @@ const validFrames: readonly Buffer[] = [
   goodbye,
   frame(windowUpdate, 0, 0, "00001000"),
   get(1, field("accept", "a")),
-  post(3, Buffer.from("40 01 61 01 62".replaceAll(" ", ""), "hex")),
+  post(3, hex("40 01 61 01 62")),
   frame(data, 0, 3, "616263"),
   frame(headers, 0, 5, getBlock.subarray(0, 2)),
   frame(continuation, endHeaders, 5, getBlock.subarray(2)),

@@ -3,31 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Http2Connection } from "./connection.ts";
-import {
-  frameFlag,
-  frameType,
-  headBytes,
-  maxFrameBytes,
-  preface,
-  putHead,
-  putUint32,
-  uint24At,
-  uint31At,
-} from "./frames.ts";
+import { frameFlag, frameType, maxFrameBytes } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const bytes = Buffer.alloc(headBytes + payload.length);
-  putHead(bytes, 0, { length: payload.length, type, flags, stream });
-  payload.copy(bytes, headBytes);
-  return bytes;
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  putUint32(bytes, 0, value);
-  return bytes;
-}
+import { FakeWire, frame, getBlock, greeting, uint32, type Frame } from "./testing.ts";
 
 /** Byte `i` of the body of a stream. */
 const byteOf = (stream: number, i: number): number => (stream * 31 + i * 7 + (i >> 8)) & 0xff;
@@ -44,36 +22,22 @@ interface Received {
 class Reader {
   readonly connection: Http2Connection;
   readonly streams = new Map<number, Received>();
+  readonly #wire = new FakeWire();
   readonly #initialWindow: number;
   #window = 65_535;
-  #arrived: Buffer[] = [];
-  #done: (() => void)[] = [];
 
   constructor(initialWindow: number, onRequest: (stream: Http2Stream) => void) {
     this.#initialWindow = initialWindow;
-    const ignore = () => {};
-    this.connection = new Http2Connection({
-      wire: {
-        write: (bytes, done) => {
-          this.#arrived.push(bytes);
-          this.#done.push(done);
-        },
-        pause: ignore,
-        resume: ignore,
-        end: () => assert.fail("the connection ends"),
-        destroy: () => assert.fail("the connection breaks"),
-      },
-      clock: { now: () => 0, after: () => ignore },
-      onRequest,
-    });
+    const clock = { now: () => 0, after: () => () => {} };
+    this.connection = new Http2Connection({ wire: this.#wire, clock, onRequest });
     const settings = Buffer.concat([Buffer.of(0, 4), uint32(initialWindow)]);
-    this.connection.receive(Buffer.concat([preface, frame(frameType.settings, 0, 0, settings)]));
+    this.connection.receive(Buffer.concat([greeting, frame(frameType.settings, 0, 0, settings)]));
   }
 
   ask(stream: number): void {
     this.streams.set(stream, { window: this.#initialWindow, bytes: 0, isEnded: false });
     const flags = frameFlag.endHeaders | frameFlag.endStream;
-    this.connection.receive(frame(frameType.headers, flags, stream, Buffer.from("828784010161", "hex")));
+    this.connection.receive(frame(frameType.headers, flags, stream, getBlock));
   }
 
   grant(stream: number, bytes: number): void {
@@ -83,17 +47,12 @@ class Reader {
   }
 
   async read(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    // Each write is whole frames.
-    for (const bytes of this.#arrived.splice(0)) {
-      for (let at = 0; at < bytes.length; at += headBytes + uint24At(bytes, at)) this.#take(bytes, at);
-    }
-    for (const done of this.#done.splice(0)) done();
+    for (const one of await this.#wire.turn()) this.#take(one);
+    assert.ok(!this.#wire.isEnded && !this.#wire.isDestroyed);
   }
 
-  #take(bytes: Buffer, at: number): void {
-    const length = uint24At(bytes, at);
-    const [type, flags, id] = [bytes[at + 3]!, bytes[at + 4]!, uint31At(bytes, at + 5)];
+  #take({ type, flags, stream: id, payload }: Frame): void {
+    const { length } = payload;
     assert.ok(length <= maxFrameBytes);
     const stream = this.streams.get(id);
     if (!stream) return;
@@ -104,7 +63,7 @@ class Reader {
     this.#window -= length;
     assert.ok(length === 0 || (stream.window >= 0 && this.#window >= 0), "the windows hold");
     for (let i = 0; i < length; i++) {
-      if (bytes[at + headBytes + i] !== byteOf(id, stream.bytes + i)) assert.fail(`byte ${stream.bytes + i} of ${id}`);
+      if (payload[i] !== byteOf(id, stream.bytes + i)) assert.fail(`byte ${stream.bytes + i} of ${id}`);
     }
     stream.bytes += length;
   }
