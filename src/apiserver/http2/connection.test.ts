@@ -3,64 +3,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestBody } from "../http/request-body.ts";
 import { Http2Connection } from "./connection.ts";
-import { frameFlag, frameType, headBytes, preface, putHead, uint24At, uint31At, uint32At } from "./frames.ts";
+import { frameFlag, frameType, uint32At } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
+import { FakeWire, frame, getBlock, greeting, postBlock } from "./testing.ts";
 
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const bytes = Buffer.alloc(headBytes + payload.length);
-  putHead(bytes, 0, { length: payload.length, type, flags, stream });
-  payload.copy(bytes, headBytes);
-  return bytes;
-}
-
-const { data, headers, ping, reset, settings, windowUpdate } = frameType;
+const { data, headers, ping, reset, windowUpdate } = frameType;
 const { endHeaders, endStream } = frameFlag;
-const get = (id: number) => frame(headers, endHeaders | endStream, id, Buffer.from("828784010161", "hex"));
-const post = (id: number) => frame(headers, endHeaders, id, Buffer.from("838784010161", "hex"));
-
-interface Sent {
-  readonly type: number;
-  readonly flags: number;
-  readonly stream: number;
-  readonly payload: Buffer;
-}
+const get = (id: number) => frame(headers, endHeaders | endStream, id, getBlock);
+const post = (id: number) => frame(headers, endHeaders, id, postBlock);
 
 function connect(onRequest: (stream: Http2Stream) => void) {
-  const written: Buffer[] = [];
-  const pending: (() => void)[] = [];
-  const state = { isBroken: false, isPaused: false, takes: true };
-  const connection = new Http2Connection({
-    wire: {
-      write(bytes, done) {
-        written.push(Buffer.from(bytes));
-        pending.push(done);
-      },
-      pause: () => (state.isPaused = true),
-      resume: () => (state.isPaused = false),
-      end: () => {},
-      destroy: () => (state.isBroken = true),
-    },
-    clock: { now: () => 0, after: () => () => {} },
-    onRequest,
-  });
+  const wire = new FakeWire();
+  const clock = { now: () => 0, after: () => () => {} };
+  const connection = new Http2Connection({ wire, clock, onRequest });
   const send = (...frames: Buffer[]) => connection.receive(Buffer.concat(frames));
-  const sent = async (type: number): Promise<Sent[]> => {
-    do {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (state.takes) for (const done of pending.splice(0)) done();
-    } while (state.takes && pending.length > 0);
-    const found: Sent[] = [];
-    const bytes = Buffer.concat(written.splice(0));
-    for (let at = 0; at < bytes.length;) {
-      const end = at + headBytes + uint24At(bytes, at);
-      const payload = bytes.subarray(at + headBytes, end);
-      found.push({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream: uint31At(bytes, at + 5), payload });
-      at = end;
-    }
-    return found.filter((one) => one.type === type);
-  };
-  send(preface, frame(settings, 0, 0));
-  return { connection, send, sent, state };
+  const sent = async (type: number) => (await wire.rest()).filter((one) => one.type === type);
+  send(greeting);
+  return { connection, send, sent, wire };
 }
 
 test("a body that comes with its head is there without a promise, in any pieces", async () => {
@@ -117,21 +76,21 @@ test("a whole response of which the client takes nothing is broken off, one that
 });
 
 test("a client that asks and takes nothing is not listened to any more, and in the end broken off", async () => {
-  const { connection, send, sent, state } = connect((stream) => stream.respond(200, {}, Buffer.alloc(300), false));
-  state.takes = false;
+  const { connection, send, sent, wire } = connect((stream) => stream.respond(200, {}, Buffer.alloc(300), false));
+  wire.isTaking = false;
   send(get(1));
   await sent(data);
   for (let id = 3; id < 600; id += 2) send(get(id));
-  assert.equal(state.isPaused, false);
+  assert.equal(wire.isPaused, false);
   send(...Array.from({ length: 990 }, () => frame(ping, 0, 0, Buffer.alloc(8))));
-  assert.equal(state.isPaused, true);
+  assert.equal(wire.isPaused, true);
   for (let i = 0; i < 2; i++) connection.endStalled(2);
-  assert.equal(state.isBroken, false);
+  assert.equal(wire.isDestroyed, false);
   connection.endStalled(2);
-  assert.equal(state.isBroken, true);
-  state.takes = true;
+  assert.equal(wire.isDestroyed, true);
+  wire.isTaking = true;
   await sent(data);
-  assert.deepEqual([state.isPaused, connection.endStalled(2)], [false, false]);
+  assert.deepEqual([wire.isPaused, connection.endStalled(2)], [false, false]);
 });
 
 test("headers of any length arrive, and those that cannot be sent are refused before anything is", async () => {
