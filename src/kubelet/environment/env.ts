@@ -30,15 +30,12 @@ export function makeEnvironment(pod: Pod, container: AnyContainer, sources: EnvS
   const environment = new Map<string, string>();
   for (const source of container.envFrom ?? []) {
     const prefix = source.prefix ?? "";
-    if (source.configMapRef) {
-      const { name = "", optional = false } = source.configMapRef;
-      const data = requireObject(sources.configMap(name), "configmap", name, optional)?.data ?? {};
-      for (const key of Object.keys(data).sort()) environment.set(prefix + key, data[key]!);
-    }
-    if (source.secretRef) {
-      const { name = "", optional = false } = source.secretRef;
-      const data = requireObject(sources.secret(name), "secret", name, optional)?.data ?? {};
-      for (const key of Object.keys(data).sort()) environment.set(prefix + key, decode(data[key]!));
+    for (const [kind, ref] of [
+      ["ConfigMap", source.configMapRef],
+      ["Secret", source.secretRef],
+    ] as const) {
+      const texts = (ref && textsOf(kind, ref, sources)) ?? {};
+      for (const key of Object.keys(texts).sort()) environment.set(prefix + key, texts[key]!);
     }
   }
   const lookup = (name: string) => environment.get(name) ?? services[name];
@@ -59,31 +56,32 @@ function valueOf(pod: Pod, container: AnyContainer, from: EnvVarSource, sources:
   }
   if (resourceFieldRef)
     return asConfigError(() => resourceValue(pod, container, resourceFieldRef, sources.allocatable));
-  if (configMapKeyRef) {
-    const { name = "", key, optional = false } = configMapKeyRef;
-    const map = requireObject(sources.configMap(name), "configmap", name, optional);
-    const value = map?.data?.[key];
-    if (value === undefined && map && !optional) throw missingKey(key, "ConfigMap", pod, name);
-    return value;
-  }
-  if (secretKeyRef) {
-    const { name = "", key, optional = false } = secretKeyRef;
-    const secret = requireObject(sources.secret(name), "secret", name, optional);
-    const value = secret?.data?.[key];
-    if (value === undefined && secret && !optional) throw missingKey(key, "Secret", pod, name);
-    return value === undefined ? undefined : decode(value);
+  for (const [kind, ref] of [
+    ["ConfigMap", configMapKeyRef],
+    ["Secret", secretKeyRef],
+  ] as const) {
+    if (!ref) continue;
+    const { name = "", key, optional } = ref;
+    const texts = textsOf(kind, ref, sources);
+    if (texts && texts[key] === undefined && !optional)
+      throw new ConfigError(`couldn't find key ${key} in ${kind} ${pod.metadata.namespace}/${name}`);
+    return texts?.[key];
   }
   throw new ConfigError("env valueFrom.fileKeyRef is not supported");
 }
 
 const decode = (base64: string) => Buffer.from(base64, "base64").toString("utf8");
 
-const missingKey = (key: string, kind: string, pod: Pod, name: string) =>
-  new ConfigError(`couldn't find key ${key} in ${kind} ${pod.metadata.namespace}/${name}`);
-
-function requireObject<T>(object: T | undefined, resource: string, name: string, optional: boolean): T | undefined {
-  if (object === undefined && !optional) throw new ConfigError(`${resource} "${name}" not found`);
-  return object;
+/** What a ConfigMap or Secret holds as texts; undefined when it is not there and need not be. */
+function textsOf(
+  kind: "ConfigMap" | "Secret",
+  { name = "", optional = false }: { readonly name?: string; readonly optional?: boolean },
+  sources: ConfigSources,
+): Readonly<Record<string, string>> | undefined {
+  const object = kind === "ConfigMap" ? sources.configMap(name) : sources.secret(name);
+  if (object === undefined && !optional) throw new ConfigError(`${kind.toLowerCase()} "${name}" not found`);
+  if (kind === "ConfigMap" || !object) return object && (object.data ?? {});
+  return Object.fromEntries(Object.entries(object.data ?? {}).map(([key, base64]) => [key, decode(base64)]));
 }
 
 function asConfigError<T>(body: () => T): T {
