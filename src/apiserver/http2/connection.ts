@@ -1,6 +1,8 @@
 // The server's end of an HTTP/2 connection (RFC 9113): bytes in, requests and bytes out. Knows neither TLS nor Kubernetes.
 // A peer that breaks the rules, or asks for more than anybody needs, loses a stream or this connection and nothing else.
 import type { Clock } from "../../machinery/clock.ts";
+import { Allowance } from "./allowance.ts";
+import { FrameReader } from "./frame-reader.ts";
 import {
   ConnectionError,
   defaultWindow,
@@ -10,16 +12,13 @@ import {
   headBytes,
   maxFrameBytes,
   maxWindow,
-  preface,
   putUint32,
   setting,
   uint16At,
-  uint24At,
   uint31At,
   uint32At,
 } from "./frames.ts";
 import { CompressionError, HpackDecoder, type HeaderBlock } from "./hpack.ts";
-import { Allowance } from "./allowance.ts";
 import { Outbox, Sending, type Wire } from "./outbox.ts";
 import { Http2Stream, streamWindow, type StreamOwner } from "./stream.ts";
 
@@ -68,11 +67,12 @@ export class Http2Connection implements StreamOwner {
   #fresh: Http2Stream[] = [];
   /** Streams that were reset while the peer may still be sending. */
   readonly #resets = new Set<number>();
-  #prefaceBytes = 0;
+  readonly #reader = new FrameReader();
+  readonly #onFrame = (bytes: Buffer, head: number, end: number): boolean => {
+    this.#frame(bytes, head, end);
+    return !this.#isDead;
+  };
   #hasSettings = false;
-  /** The beginning of a frame whose end has not come: first of its head, then of all of it. */
-  #held: Buffer | undefined;
-  #heldBytes = 0;
   #block: OpenBlock | undefined;
   /** The highest stream of the peer. */
   #last = 0;
@@ -116,7 +116,7 @@ export class Http2Connection implements StreamOwner {
   receive(chunk: Buffer): void {
     if (this.#isDead) return;
     try {
-      this.#parse(chunk);
+      this.#reader.read(chunk, this.#onFrame);
       this.#startFresh();
     } catch (error) {
       if (error instanceof ConnectionError) this.#fail(error.code);
@@ -177,50 +177,6 @@ export class Http2Connection implements StreamOwner {
     const { id } = stream.sending;
     this.#resetStream(id, code);
     this.#close(id, stream);
-  }
-
-  #parse(chunk: Buffer): void {
-    let at = this.#prefaceBytes < preface.length ? this.#readPreface(chunk) : 0;
-    while (at < chunk.length && !this.#isDead) {
-      const rest = chunk.length - at;
-      const length = !this.#held && rest >= headBytes ? uint24At(chunk, at) : -1;
-      if (length > maxFrameBytes) throw new ConnectionError(errorCode.frameSize, "a frame is too large");
-      if (length < 0 || rest < headBytes + length) at = this.#hold(chunk, at);
-      else {
-        this.#frame(chunk, at, at + headBytes + length);
-        at += headBytes + length;
-      }
-    }
-  }
-
-  #readPreface(chunk: Buffer): number {
-    const end = Math.min(chunk.length, preface.length - this.#prefaceBytes);
-    if (preface.compare(chunk, 0, end, this.#prefaceBytes, this.#prefaceBytes + end) !== 0) {
-      throw new ConnectionError(errorCode.protocol, "the preface is not that of HTTP/2");
-    }
-    this.#prefaceBytes += end;
-    return end;
-  }
-
-  /** Keeps what there is of a frame; returns where the next one begins. */
-  #hold(chunk: Buffer, from: number): number {
-    this.#held ??= Buffer.allocUnsafe(headBytes);
-    const copied = chunk.copy(this.#held, this.#heldBytes, from);
-    this.#heldBytes += copied;
-    const at = from + copied;
-    const held = this.#held;
-    if (this.#heldBytes < held.length) return at;
-    const length = uint24At(held, 0);
-    if (length > maxFrameBytes) throw new ConnectionError(errorCode.frameSize, "a frame is too large");
-    if (held.length < headBytes + length) {
-      this.#held = Buffer.allocUnsafe(headBytes + length);
-      held.copy(this.#held);
-      return at;
-    }
-    this.#held = undefined;
-    this.#heldBytes = 0;
-    this.#frame(held, 0, held.length);
-    return at;
   }
 
   #frame(bytes: Buffer, head: number, end: number): void {
