@@ -7,6 +7,7 @@ import { apiServerFlags, type ApiServerFlags } from "../apiserver/flags.ts";
 import type { Cluster, SettingsOverrides } from "../cluster.ts";
 import { runningPid, writePidFile } from "../host/child.ts";
 import { canInstallPackages, installCommand, installPackages, missingRequirements } from "../host/packages.ts";
+import { restWhenIdle } from "../host/rest.ts";
 import { realClock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { createLogger, type LogFormat } from "./logger.ts";
@@ -80,6 +81,7 @@ export async function up(options: { name: string; dataDir: string; version: stri
   console.log(farewell(cluster, name, dataDir, controlPlaneOnly));
   // Node would keep what it has compiled only when it ends, and not when it is killed.
   flushCompileCache();
+  restWhenIdle();
   await untilSignal();
   // Whoever asks twice does not want to wait.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));

@@ -19,6 +19,7 @@ export const libc = {
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
   ),
   umount2: lib.func("int umount2(const char *target, int flags)"),
+  malloc_trim: lib.func("int malloc_trim(size_t pad)"),
 };
 
 /** The error of the call just made, as Node would report it. */
