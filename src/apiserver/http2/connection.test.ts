@@ -49,6 +49,7 @@ test("a body that is passed on gives the client its window back as it is read, o
   assert.deepEqual(await given(), []);
   let read = 0;
   readable.on("data", (chunk: Buffer) => (read += chunk.length));
+  await new Promise((resolve) => setImmediate(resolve));
   assert.ok((await given()).length > 0);
   assert.equal(read, 60 * 16_384);
   readable.destroy();

@@ -73,7 +73,7 @@ function putField(target: Buffer, at: number, name: Name, value: string): number
   return end;
 }
 
-type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
 
 /**
  * Writes the header block of a response into `target` from `at` and returns its end; `responseBytes` says how much room it

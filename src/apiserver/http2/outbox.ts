@@ -1,8 +1,9 @@
 // What a connection sends: frames are copied into buffers that leave whole, one write at a time. Small answers go in at
 // once; what does not fit, or has no window, waits and takes turns, a frame each, so that no stream holds up the others.
 import type { Clock } from "../../machinery/clock.ts";
-import { encodeResponse, responseBytes } from "./hpack-encode.ts";
+import { encodeResponse, responseBytes, type ResponseHeaders } from "./hpack-encode.ts";
 import { frameFlag, frameType, headBytes, maxFrameBytes, maxWindow, putHead, putUint32 } from "./frames.ts";
+import { dateBytes, headFrames, noTable, proceedBlock, putDate } from "./response-head.ts";
 
 /** The socket below. */
 export interface Wire {
@@ -16,8 +17,6 @@ export interface Wire {
   destroy(): void;
 }
 
-export type ResponseHeaders = Readonly<Record<string, string | readonly string[]>>;
-
 const slabBytes = 64 * 1024;
 /** The last part of a slab is for those who wait. */
 const smallBytes = slabBytes - headBytes - maxFrameBytes;
@@ -25,7 +24,6 @@ const spareSlabs: Buffer[] = [];
 const maxSpareSlabs = 32;
 /** Streams are told that they are behind when so much waits. */
 const behindBytes = 64 * 1024;
-const dateBytes = 32;
 
 interface Part {
   readonly bytes: Uint8Array;
@@ -194,7 +192,8 @@ export class Outbox {
     }
     const { length } = bytes;
     const isNext = sending.parts.length === 0 && length <= sending.window && length <= this.#window;
-    if (isNext && length <= maxFrameBytes && this.#hasRoom(headBytes + length)) {
+    // Making room sends what waits of others, out of the same window.
+    if (isNext && length <= maxFrameBytes && this.#hasRoom(headBytes + length) && length <= this.#window) {
       const slab = this.#slab!;
       const flags = isLast ? frameFlag.endStream : 0;
       putHead(slab, this.#used, { length, type: frameType.data, flags, stream: sending.id });
@@ -289,7 +288,8 @@ export class Outbox {
   #schedule(): void {
     if (this.#isScheduled || this.#writing) return;
     this.#isScheduled = true;
-    process.nextTick(flush, this);
+    // What is answered in one turn of the loop leaves in one write: writes cost more than most answers.
+    setImmediate(flush, this);
   }
 
   /** Whether an answer that could wait fits; the slab is there then. */
@@ -406,10 +406,6 @@ export class Outbox {
 }
 
 const empty = Buffer.alloc(0);
-/** A table size update: whoever allowed no table waits for it. */
-const noTable = 0x20;
-/** The status 100. */
-const proceedBlock = Buffer.from([8, 3, 0x31, 0x30, 0x30]);
 const takeSlab = (): Buffer => spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
 const slabOf = (filled: Buffer): Buffer => Buffer.from(filled.buffer, 0, slabBytes);
 
@@ -421,37 +417,4 @@ function wake(sending: Sending): void {
   const { waiters } = sending;
   sending.waiters = undefined;
   if (waiters) for (const waiter of waiters) waiter();
-}
-
-/** A block too large for one frame, or for what is left of a slab, as ready frames. */
-function headFrames(stream: number, block: Buffer, isLast: boolean): Buffer {
-  const count = Math.ceil(block.length / maxFrameBytes);
-  const frames = Buffer.allocUnsafe(block.length + count * headBytes);
-  for (let i = 0; i < count; i++) {
-    const part = block.subarray(i * maxFrameBytes, (i + 1) * maxFrameBytes);
-    const at = i * (maxFrameBytes + headBytes);
-    const flags = (i === count - 1 ? frameFlag.endHeaders : 0) | (i === 0 && isLast ? frameFlag.endStream : 0);
-    putHead(frames, at, {
-      length: part.length,
-      type: i === 0 ? frameType.headers : frameType.continuation,
-      flags,
-      stream,
-    });
-    frames.set(part, at + headBytes);
-  }
-  return frames;
-}
-
-const date = { second: 0, field: Buffer.alloc(dateBytes) };
-
-/** The header "date", made once a second: a literal with the name's index of the static table. */
-function putDate(target: Buffer, at: number, now: number): number {
-  const second = Math.floor(now / 1000);
-  if (second !== date.second) {
-    const text = new Date(now).toUTCString();
-    date.field = Buffer.concat([Buffer.from([15, 18, text.length]), Buffer.from(text, "latin1")]);
-    date.second = second;
-  }
-  target.set(date.field, at);
-  return at + date.field.length;
 }

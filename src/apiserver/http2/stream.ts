@@ -2,8 +2,9 @@
 import { Readable } from "node:stream";
 import type { BodyReader, BodySource } from "../http/request-body.ts";
 import { errorCode } from "./frames.ts";
+import type { ResponseHeaders } from "./hpack-encode.ts";
 import type { HeaderBlock } from "./hpack.ts";
-import type { Outbox, ResponseHeaders, Sending } from "./outbox.ts";
+import type { Outbox, Sending } from "./outbox.ts";
 
 /** What a stream asks of its connection. */
 export interface StreamOwner {
