@@ -126,7 +126,6 @@ export class HpackDecoder {
   #at = 0;
   /** The ordinary fields of the last block, and what was made of them. */
   readonly #fields: Field[] = [];
-  #lastCount = 0;
   #lastHeaders: Record<string, string> | undefined;
 
   constructor(limits: HpackLimits) {
@@ -152,8 +151,8 @@ export class HpackDecoder {
     }
     // It would keep all bytes alive that came with it.
     this.#block = noBlock;
-    if (!isSame || reading.count !== this.#lastCount) this.#lastHeaders = undefined;
-    this.#lastCount = this.#fields.length = reading.count;
+    if (!isSame || reading.count < this.#fields.length) this.#lastHeaders = undefined;
+    this.#fields.length = reading.count;
     if (reading.listBytes > this.#limits.maxListBytes) return { type: "too large" };
     return this.#finish(reading, kind);
   }
