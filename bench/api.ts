@@ -7,78 +7,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
-import { createTokenIssuer } from "../src/apiserver/auth/tokens.ts";
-import { ensurePki, type Pki } from "../src/apiserver/auth/pki.ts";
-import { createApi } from "../src/apiserver/core/api.ts";
-import { startApiServer } from "../src/apiserver/http/server.ts";
-import { localClient } from "../src/apiserver/local.ts";
-import { bootstrap } from "../src/apiserver/rbac/bootstrap.ts";
+import { ensurePki } from "../src/apiserver/auth/pki.ts";
 import type { Client } from "../src/client/client.ts";
-import { builtinKinds, ClusterRole, ClusterRoleBinding, Pod } from "../src/kinds/index.ts";
-import { KindRegistry } from "../src/kinds/registry.ts";
+import { ClusterRole, ClusterRoleBinding, Pod } from "../src/kinds/index.ts";
 import { realClock } from "../src/machinery/clock.ts";
-import { silentLogger } from "../src/machinery/log.ts";
-import { openSqliteStore } from "../src/store/sqlite.ts";
 import type { FloorInput } from "./floor.ts";
 import type { Target } from "./http2.ts";
 import type { Job, Result } from "./load.ts";
+import { podsPath, podText, startServer } from "./server.ts";
 
 const pods = 5000;
 const writers = 16;
 const connections = 4;
-const serviceCidr = "10.96.0.0/16";
-const podsPath = "/api/v1/namespaces/default/pods";
-
-const podText = JSON.stringify({
-  apiVersion: "v1",
-  kind: "Pod",
-  metadata: {
-    name: "pod-{i}",
-    labels: { app: "shop", tier: "web", "pod-template-hash": "6d4b75cb6d" },
-    annotations: { "example.com/number": "{i}" },
-  },
-  spec: {
-    nodeSelector: { "kubernetes.io/os": "linux" },
-    containers: ["web", "sidecar"].map((name) => ({
-      name,
-      image: `registry.example.com/shop/${name}:1.2.3`,
-      ports: [{ name, containerPort: name === "web" ? 8080 : 9090 }],
-      env: [{ name: "MODE", value: "production" }],
-      resources: { requests: { cpu: "100m", memory: "64Mi" } },
-      volumeMounts: [{ name: "data", mountPath: "/data" }],
-    })),
-    volumes: [{ name: "data", emptyDir: {} }],
-  },
-});
-
-async function startServer(dir: string, pki: Pki, signal: AbortSignal) {
-  const clock = realClock;
-  const log = silentLogger;
-  const store = await openSqliteStore({ file: join(dir, "store.db"), clock, log });
-  const kinds = new KindRegistry(builtinKinds);
-  const issuer = "https://kubernetes.default.svc.cluster.local";
-  const tokens = createTokenIssuer({ keyPem: pki.serviceAccountKeyPem, store, clock, issuer });
-  const rootCaPem = pki.caPem;
-  const api = createApi({ store, kinds, clock, log, serviceCidr, tokens, rootCaPem, clusterDomain: "cluster.local" });
-  await bootstrap({ store, clock, rootCaPem, serviceCidr });
-  const client = localClient(api, store, kinds, "bench");
-  const listen = { host: "127.0.0.1", port: 0 };
-  const server = await startApiServer({
-    api,
-    store,
-    kinds,
-    client,
-    pki,
-    tokens,
-    listen,
-    nodes: () => undefined,
-    clock,
-    log,
-    signal,
-    version: "bench",
-  });
-  return { store, client, server };
-}
 
 /** A user with a client certificate who may do with pods what the load does, and nothing else. */
 async function grant(client: Client): Promise<void> {

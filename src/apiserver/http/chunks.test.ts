@@ -50,3 +50,16 @@ test("bodies under way at once do not touch each other, nor those after them", a
   );
   assert.equal(await read(chunked(parts("e", 400, 5000))), "e".repeat(2_000_000));
 });
+
+test("parts that take long to make leave in smaller chunks", async () => {
+  function* slowParts(): Generator<string> {
+    for (let part = 0; part < 64; part++) {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      yield String(part);
+    }
+  }
+  const body = chunked(slowParts());
+  assert.equal(typeof body, "function", "not all at once");
+  assert.equal(await read(body), Array.from({ length: 64 }, (_, part) => part).join(""));
+});

@@ -6,6 +6,11 @@ import type { Body, BodySink } from "./exchange.ts";
 /** Large enough to keep TLS busy, small enough to be filled and written in about two milliseconds. */
 const chunkBytes = 512 * 1024;
 
+/** Parts that are made when their turn comes may take longer: then a chunk is smaller. */
+const msPerChunk = 4;
+/** How many parts are taken before the clock is looked at. */
+const partsPerLook = 16;
+
 /** Of a UTF-16 code unit in UTF-8. */
 const maxCharBytes = 3;
 
@@ -28,7 +33,9 @@ class Chunks {
   /** The next bytes, valid until the next call; `last` when there are no more. */
   next(): { readonly bytes: Buffer; readonly last: boolean } {
     let size = 0;
-    while (size < chunkBytes) {
+    const until = performance.now() + msPerChunk;
+    for (let parts = 1; size < chunkBytes; parts++) {
+      if (parts % partsPerLook === 0 && performance.now() > until) break;
       const next = this.#rest ?? (this.#parts.next().value as BodyPart | undefined);
       if (next === undefined) return { bytes: this.#buffer.subarray(0, size), last: true };
       if (typeof next === "string" && next.length * maxCharBytes <= chunkBytes - size) {
@@ -41,7 +48,7 @@ class Chunks {
       this.#rest = fits === part.length ? undefined : part.subarray(fits);
       size += fits;
     }
-    return { bytes: this.#buffer, last: false };
+    return { bytes: this.#buffer.subarray(0, size), last: false };
   }
 
   release(): void {
