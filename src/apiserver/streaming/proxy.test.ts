@@ -114,10 +114,26 @@ test("credentials and connection headers stay here", () => {
 
 test("redirects of the backend to itself come through the proxy again", () => {
   const target = { scheme: "http" as const, host: "10.0.0.1", port: 80 };
-  const path = "/api/v1/namespaces/default/pods/p/proxy/x";
-  assert.equal(proxiedLocation("/y?z=1", path, target), "/api/v1/namespaces/default/pods/p/proxy/y?z=1");
-  assert.equal(proxiedLocation("http://10.0.0.1/y", path, target), "/api/v1/namespaces/default/pods/p/proxy/y");
-  assert.equal(proxiedLocation("https://else.example/", path, target), "https://else.example/");
+  const prefix = "/api/v1/namespaces/default/pods/p/proxy";
+  assert.equal(proxiedLocation("/y?z=1", prefix, target), `${prefix}/y?z=1`);
+  assert.equal(proxiedLocation("http://10.0.0.1/y", prefix, target), `${prefix}/y`);
+  assert.equal(proxiedLocation("https://else.example/", prefix, target), "https://else.example/");
+});
+
+test("names that begin like the proxy are not taken for it", async (t) => {
+  const backend = createServer((_, response) => response.writeHead(302, { location: "/y" }).end());
+  backend.listen(0, "127.0.0.1");
+  await once(backend, "listening");
+  t.after(() => backend.close());
+  const { port } = backend.address() as AddressInfo;
+  const prefix = "/api/v1/namespaces/proxy-1/pods/proxy/proxy";
+  const outcome = await forwardTo(edgeRequest("GET", `${prefix}/proxy/x`, {}), "/proxy/x", {
+    scheme: "http",
+    host: "127.0.0.1",
+    port,
+  });
+  assert.ok(outcome !== upgraded);
+  assert.equal(outcome.headers.location, `${prefix}/y`);
 });
 
 test("a request is passed on and its answer comes back", async (t) => {

@@ -129,7 +129,8 @@ export async function forwardTo(request: EdgeRequest, rest: string, target: Prox
     throw serviceUnavailable(`error trying to reach service: dial tcp ${host}:${port}: ${error.message}`);
   });
   if (outcome === upgraded) return outcome;
-  const proxied = (url: string) => proxiedLocation(url, request.path, target);
+  const prefix = request.path.slice(0, request.path.length - rest.length);
+  const proxied = (url: string) => proxiedLocation(url, prefix, target);
   const page = withLinks(outcome, proxied);
   const { location } = page.headers;
   return typeof location === "string" ? { ...page, headers: { ...page.headers, location: proxied(location) } } : page;
@@ -201,10 +202,8 @@ async function relay(request: EdgeRequest, message: IncomingMessage): Promise<Ed
   };
 }
 
-/** What leads from the backend to itself must come through the proxy again. */
-export function proxiedLocation(location: string, requestPath: string, { host, port }: ProxyTarget): string {
-  const marker = requestPath.indexOf("/proxy");
-  const prefix = requestPath.slice(0, marker + "/proxy".length);
+/** What leads from the backend to itself must come through the proxy again. `prefix` is the path up to `/proxy`. */
+export function proxiedLocation(location: string, prefix: string, { host, port }: ProxyTarget): string {
   if (location.startsWith(`${prefix}/`)) return location;
   if (!URL.canParse(location, `http://${host}:${port}/`)) return location;
   const url = new URL(location, `http://${host}:${port}/`);
