@@ -5,6 +5,7 @@ import type { Clock } from "../machinery/clock.ts";
 import { realClock } from "../machinery/clock.ts";
 import { silentLogger } from "../machinery/log.ts";
 import { openMemoryStore } from "../store/memory.ts";
+import type { Store } from "../store/store.ts";
 import { createApi } from "./core/api.ts";
 import { localClient } from "./local.ts";
 import { bootstrap } from "./rbac/bootstrap.ts";
@@ -13,9 +14,9 @@ import type { RequestContext, UserInfo } from "./types.ts";
 const testCaPem = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
 
 /** A bootstrapped API: default namespaces, roles and the `kubernetes` Service are there. */
-export async function testApi(options: { clock?: Clock; bare?: boolean } = {}) {
+export async function testApi(options: { clock?: Clock; bare?: boolean; store?: Store } = {}) {
   const clock = options.clock ?? realClock;
-  const store = await openMemoryStore({ clock, freeze: true });
+  const store = options.store ?? (await openMemoryStore({ clock, freeze: true }));
   const kinds = new KindRegistry(builtinKinds);
   const api = createApi({
     store,

@@ -44,6 +44,7 @@ const maxBatchEvents = 8192;
 const garbageSlice = 256;
 
 const noBytes = new Uint8Array();
+const nothing = () => {};
 
 export class EngineStore implements Store {
   readonly #options: EngineOptions;
@@ -54,6 +55,7 @@ export class EngineStore implements Store {
   readonly #garbage: number[];
   #queue: Transaction[] = [];
   #next: number;
+  #last: Promise<unknown> = Promise.resolve();
   #counters: LogCounters;
   #compacted: number;
   #revision: number;
@@ -121,10 +123,16 @@ export class EngineStore implements Store {
       return Promise.reject(error);
     }
     for (const event of events) this.#state.image.stage(event);
-    return new Promise((resolve, reject) => {
+    const written = new Promise<readonly Entry[]>((resolve, reject) => {
       this.#queue.push({ events, resolve, reject });
       if (!this.#flushing) this.#schedule();
     });
+    this.#last = written;
+    return written;
+  }
+
+  settled(): Promise<void> {
+    return this.#last.then(nothing, nothing);
   }
 
   watch(

@@ -218,6 +218,16 @@ export function storeContract(title: string, open: (options?: ContractOptions) =
     await assert.rejects(givenUp, /enough/);
   });
 
+  contract("what latest showed is visible once the store has settled", {}, async (store) => {
+    await store.settled();
+    const writing = store.write([create("a")]);
+    const latest = store.latest(key("a"));
+    assert.ok(latest && store.get(key("a")) === undefined);
+    await store.settled();
+    assert.equal(store.get(key("a")), latest);
+    await writing;
+  });
+
   contract("a closed store refuses, after finishing what it was given", {}, async (store) => {
     const writing = store.write([create("a")]);
     const waiting = store.waitFor(store.revision + 100);

@@ -123,6 +123,8 @@ export interface Store extends AsyncDisposable {
     query: { readonly collection: string; readonly namespace?: string; readonly after: number },
     listener: (events: readonly StoreEvent[]) => void,
   ): Subscription;
+  /** Resolves when no write made until now is on its way any more: what `latest` showed is visible, or has failed. */
+  settled(): Promise<void>;
   /** Resolves once the store has reached `revision`, or rejects when the signal aborts. */
   waitFor(revision: number, signal?: AbortSignal): Promise<void>;
   /**

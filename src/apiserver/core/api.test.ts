@@ -1,8 +1,14 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ConfigMap, Deployment, Lease, Namespace, Pod, Service } from "../../kinds/index.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { isReason } from "../../machinery/errors.ts";
+import { realClock } from "../../machinery/clock.ts";
+import { silentLogger } from "../../machinery/log.ts";
+import { openSqliteStore } from "../../store/sqlite.ts";
 import { asAdmin, testApi } from "../testing.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -54,6 +60,34 @@ test("an update with an old resourceVersion is a Conflict and without a change n
   const same = await api.update(asAdmin(), ConfigMap, target, structuredClone(entry.object), none);
   assert.equal(same.entry.revision, entry.revision);
   assert.equal(store.revision, revision);
+});
+
+test("who is refused for a write that is on its way sees it at the next read", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "knarr-api-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  await using store = await openSqliteStore({ file: join(folder, "state.db"), clock: realClock, log: silentLogger });
+  const { api } = await testApi({ store });
+  const target = { namespace: "default", name: "a" };
+  const seen = () => (api.get(asAdmin(), ConfigMap, target).object as KubeObject & { data: unknown }).data;
+  const creation = api.create(asAdmin(), ConfigMap, "default", configMap("a", { x: "1" }), none);
+  const again = api.create(asAdmin(), ConfigMap, "default", configMap("a"), none);
+  await assert.rejects(again, (e) => isReason(e, "AlreadyExists"));
+  assert.deepEqual(seen(), { x: "1" });
+  const { object } = await creation;
+  const changed = () => ({ ...structuredClone(object), data: { x: "2" } });
+  const update = api.update(asAdmin(), ConfigMap, target, changed(), none);
+  await assert.rejects(api.update(asAdmin(), ConfigMap, target, changed(), none), (e) => isReason(e, "Conflict"));
+  assert.deepEqual(seen(), { x: "2" });
+  await update;
+  const patch = () => api.patch(asAdmin(), ConfigMap, target, "merge", { data: { x: "3" } }, none);
+  const third = patch();
+  await patch();
+  assert.deepEqual(seen(), { x: "3" });
+  await third;
+  const removal = api.delete(asAdmin(), ConfigMap, target, none);
+  await assert.rejects(api.delete(asAdmin(), ConfigMap, target, none), (e) => isReason(e, "NotFound"));
+  assert.throws(seen, (e) => isReason(e, "NotFound"));
+  await removal;
 });
 
 test("merge, JSON and strategic patches change the latest version", async () => {

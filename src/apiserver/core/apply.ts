@@ -41,7 +41,7 @@ export function apply(
   checkIdentity(kind, config, target.namespace, target.name);
   const subresource = parameters.subresource ?? "";
   const ignored = ignoredFields(kind, subresource);
-  return attempt(kind, target.name, true, async () => {
+  return attempt(core, kind, target.name, true, async () => {
     const current = core.store.latest(storeKey(kind, target));
     if (!current && subresource) throw notFound(resourceOf(kind), target.name);
     const live = current && viewOf(kind, current).object;

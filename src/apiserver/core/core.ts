@@ -98,15 +98,23 @@ const maxAttempts = 8;
 
 /**
  * Runs an attempt that reads `latest`, computes and commits; runs it again when another write came between and
- * `mayRetry` says that the client asked for no particular version.
+ * `mayRetry` says that the client asked for no particular version. A refusal may rest on a write still on its way to disk:
+ * whoever hears of it sees that write at the next read.
  */
-export async function attempt<T>(kind: AnyKind, name: string, mayRetry: boolean, once: () => Promise<T>): Promise<T> {
+export async function attempt<T>(
+  { store }: Core,
+  kind: AnyKind,
+  name: string,
+  mayRetry: boolean,
+  once: () => Promise<T>,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await once();
     } catch (error) {
       const raced = error instanceof StoreError && (error.code === "conflict" || error.code === "notFound");
       if (raced && mayRetry && tries < maxAttempts) continue;
+      await store.settled();
       throw translate(error, kind, name);
     }
   }

@@ -97,8 +97,10 @@ export async function createDecoded(
       transaction.settle(false);
       const { metadata: refused } = request.object;
       const collided = generated !== "" && error instanceof StoreError && error.code === "exists";
-      if (!collided || refused.name !== metadata.name || tries >= maxNameAttempts)
+      if (!collided || refused.name !== metadata.name || tries >= maxNameAttempts) {
+        await core.store.settled();
         throw translate(error, kind, refused.name);
+      }
       metadata.name = generated + randomSuffix(generatedSuffixLength);
       refused.name = metadata.name;
       request.name = metadata.name;

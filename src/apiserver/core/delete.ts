@@ -130,7 +130,7 @@ export function removeAuthorized(
   parameters: DeleteParameters,
   isAdmitted = false,
 ): Promise<Deleted> {
-  return attempt(kind, target.name, true, async () => {
+  return attempt(core, kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const { object } = viewOf(kind, current);
     checkPreconditions(kind, object.metadata, parameters);
@@ -157,7 +157,10 @@ export function removeAuthorized(
     const now = core.clock.now();
     const plan = kind.deletion?.(object, now) ?? withMetadata(object, planDeletion(kind, object, parameters, now));
     warnOfOrphans(kind, plan, parameters, context);
-    if (plan === "nothing") return { entry: viewOf(kind, current), deleted: false };
+    if (plan === "nothing") {
+      if (current.revision > core.store.revision) await core.store.settled();
+      return { entry: viewOf(kind, current), deleted: false };
+    }
     const { key, revision } = current;
     const write =
       plan === "remove"

@@ -34,7 +34,7 @@ export async function patch(
   authorize(core.authorizer, context, kind, "patch", target, subresource);
   if (type === "apply") return apply(core, context, kind, target, value, parameters);
   if (parameters.force !== undefined) throw badRequest("force may not be specified for non-apply patch");
-  return attempt(kind, target.name, true, async () => {
+  return attempt(core, kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const old = viewOf(kind, current).object;
     const draft = patched(kind, old, type, value, context, parameters);

@@ -85,7 +85,7 @@ export async function update(
   // Only an unconditional update can need a second, pristine draft.
   const pristine = unconditional ? cloneJson(decoded) : undefined;
   let draft: KubeObject | undefined = decoded;
-  return attempt(kind, target.name, unconditional, async () => {
+  return attempt(core, kind, target.name, unconditional, async () => {
     const current = core.store.latest(storeKey(kind, target));
     const next = draft ?? cloneJson(pristine!);
     draft = undefined;
@@ -121,7 +121,10 @@ export async function replace(
   const transaction = new Transaction(parameters.dryRun ?? false);
   try {
     const next = await prepare(core, context, kind, draft, old, parameters, transaction);
-    if (isSame(next, old)) return view;
+    if (isSame(next, old)) {
+      if (current.revision > core.store.revision) await core.store.settled();
+      return view;
+    }
     const { key, revision } = current;
     if (kind.storage?.foreign) await kind.storage.foreign.prepareStored(next);
     const object = toStored(kind, next);

@@ -28,7 +28,7 @@ function bindAdmitted(
   binding: Binding,
 ): Promise<KubeObject> {
   checkBinding(binding);
-  return attempt(kind, target.name, true, async () => {
+  return attempt(core, kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const pod = current.object as Pod;
     const refuse = (why: string) => conflict({ group: "", resource: "pods/binding" }, target.name, why);

@@ -32,7 +32,7 @@ export const evict: SpecialHandler = async (core, request) => {
   const options = deleteParameters(eviction, parameters.dryRun ?? false);
   const pod = latestEntry(core, kind, target.namespace, target.name).object as Pod;
   if (!needsNoBudget(pod)) {
-    await attempt(kind, target.name, true, async () => {
+    await attempt(core, kind, target.name, true, async () => {
       const budget = budgetOf(core, pod);
       if (
         !budget ||

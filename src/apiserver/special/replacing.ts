@@ -22,7 +22,7 @@ function replacing<T>(merge: (wanted: T, old: T, core: Core) => T): SpecialHandl
   return async (core, request) => {
     const { context, kind, target, subresource, method, parameters } = request;
     if (method === "GET") return get(core, { ...context, trusted: true }, kind, target).object;
-    return attempt(kind, target.name, true, async () => {
+    return attempt(core, kind, target.name, true, async () => {
       const current = latestEntry(core, kind, target.namespace, target.name);
       const old = current.object;
       const wanted = wantedObject(request, old);

@@ -36,7 +36,7 @@ export const scale: SpecialHandler = async (core, request) => {
     const entry = core.store.get({ ...latestEntry(core, kind, target.namespace, target.name).key });
     return scaleOf(kind, viewOf(kind, entry ?? latestEntry(core, kind, target.namespace, target.name)).object);
   }
-  return attempt(kind, target.name, true, async () => {
+  return attempt(core, kind, target.name, true, async () => {
     const current = latestEntry(core, kind, target.namespace, target.name);
     const { object } = viewOf(kind, current);
     const before = scaleOf(kind, object);
