@@ -3,7 +3,6 @@ import { rm } from "node:fs/promises";
 import { Pod as PodKind } from "../../kinds/core/pod.ts";
 import { isReason } from "../../machinery/errors.ts";
 import { isRuntimeNotFound } from "../cri/client.ts";
-import { tearDownPodDir } from "../volumes/setup.ts";
 import { specOf } from "./model.ts";
 import { logDirectoryOf } from "./sandbox.ts";
 import type { PodScene } from "./scene.ts";
@@ -39,8 +38,7 @@ async function clean(scene: PodScene): Promise<void> {
   if (scene.cleaned && ready.length === 0) return;
   for (const { id } of ready) await limited(() => ignoreMissing(runtime.stopPodSandbox(id)));
   observer.known = { containers, sandboxes: sandboxes.map((sandbox) => ({ ...sandbox, ready: false })) };
-  await tearDownPodDir(maker.podDir);
-  maker.volumes = undefined;
+  await maker.removeVolumes();
   cgroups.removePod(scene.uid);
   scene.cleaned = true;
   scene.pushStatus();

@@ -5,7 +5,13 @@ import { RuntimeClass } from "../../kinds/index.ts";
 import type { ContainerConfig, ImageInfo, PodSandboxConfig } from "../cri/types.ts";
 import { makeEnvironment } from "../environment/env.ts";
 import { containerMounts, writeHostsFile } from "../volumes/mounts.ts";
-import { type MountedVolumes, setUpVolumes, type VolumeSources } from "../volumes/setup.ts";
+import {
+  type MountedVolumes,
+  refreshPayloads,
+  setUpVolumes,
+  tearDownPodDir,
+  type VolumeSources,
+} from "../volumes/setup.ts";
 import { PodTokens } from "../volumes/tokens.ts";
 import { containerConfig } from "./container.ts";
 import type { WorkerContext } from "./context.ts";
@@ -27,6 +33,9 @@ export class PodMaker {
   readonly tokens: PodTokens;
   /** Set while the pod's volumes are mounted. */
   volumes: MountedVolumes | undefined;
+  /** What is done to the volumes happens one after the other: an older content never replaces a newer one. */
+  #lastWork: Promise<unknown> = Promise.resolve();
+  #refresh: Promise<void> | undefined;
 
   constructor(context: WorkerContext, view: PodView) {
     this.#context = context;
@@ -67,9 +76,37 @@ export class PodMaker {
   }
 
   /** Safe to repeat. Throws VolumeError, and StatusError when a token cannot be had. */
-  async prepareVolumes(): Promise<MountedVolumes> {
-    await this.tokens.refresh(this.#view.pod);
-    return (this.volumes = await setUpVolumes(this.#view.pod, this.podDir, this.sources()));
+  prepareVolumes(): Promise<MountedVolumes> {
+    return this.#inTurn(async () => {
+      await this.tokens.refresh(this.#view.pod);
+      return (this.volumes = await setUpVolumes(this.#view.pod, this.podDir, this.sources()));
+    });
+  }
+
+  /** Brings volumes that are mounted, or about to be, up to date; one that waits takes later changes along. Never rejects. */
+  refreshVolumes(): Promise<void> {
+    this.#refresh ??= this.#inTurn(async () => {
+      this.#refresh = undefined;
+      if (this.volumes) await refreshPayloads(this.#view.pod, this.podDir, this.sources());
+    }).catch((error: unknown) => {
+      const { name } = this.#view.pod.metadata;
+      this.#context.log.warn({ error, pod: name }, "a volume could not be brought up to date");
+    });
+    return this.#refresh;
+  }
+
+  /** Unmounts and removes everything below the pod's directory. */
+  removeVolumes(): Promise<void> {
+    return this.#inTurn(async () => {
+      await tearDownPodDir(this.podDir);
+      this.volumes = undefined;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastWork.then(work);
+    this.#lastWork = done.catch(() => {});
+    return done;
   }
 
   /** Whether nothing that the volumes are made of can be missing: the usual token, what the pod says itself. */

@@ -5,7 +5,6 @@ import type { Pod, Volume } from "../../kinds/generated/core.v1.ts";
 import { parseTime } from "../../machinery/clock.ts";
 import { deepEqual } from "../../machinery/equal.ts";
 import { VolumeError } from "../volumes/payload.ts";
-import { refreshPayloads } from "../volumes/setup.ts";
 import type { Refusal } from "./admission.ts";
 import { formatDelay } from "./backoff.ts";
 import type { WorkerContext } from "./context.ts";
@@ -132,10 +131,7 @@ export class PodWorker {
   configChanged(): void {
     const { ending, removed, maker, waiting } = this.#scene;
     if (ending || removed) return;
-    if (maker.volumes)
-      void refreshPayloads(this.pod, maker.podDir, maker.sources()).catch((error: unknown) =>
-        this.#context.log.warn({ error, pod: this.pod.metadata.name }, "a volume could not be brought up to date"),
-      );
+    void maker.refreshVolumes();
     if (!maker.volumes || waiting.size > 0) this.wake();
   }
 
