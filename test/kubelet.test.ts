@@ -570,7 +570,9 @@ describe("kubelet", () => {
   });
 
   test("another kubelet adopts running containers, and cleans up what is gone", async () => {
-    await create("stays", { containers: [lives()] });
+    const metadata = { name: "kept", namespace: "default" };
+    await client.create(ConfigMap, { apiVersion: "v1", kind: "ConfigMap", metadata, data: { v: "old" } });
+    await create("stays", { volumes: [{ name: "kept", configMap: { name: "kept" } }], containers: [lives()] });
     await create("goes", { containers: [lives()] });
     const first = await until("stays", isReady);
     await until("goes", isReady);
@@ -584,6 +586,10 @@ describe("kubelet", () => {
     assert.equal(main(pod)!.restartCount, 0);
     const { stdout } = await run("ctr", ["--address", containerd.socket, "-n", "k8s.io", "containers", "list"]);
     assert.ok(!stdout.includes("goes"));
+    // What it adopts it keeps up to date: files here, and tokens in the same way.
+    await client.patch(ConfigMap, metadata, "merge", { data: { v: "new" } });
+    const file = join(dir, "kubelet/pods", pod.metadata.uid!, "volumes/kept/v");
+    await eventually("the new file", () => readFileSync(file, "utf8") === "new");
     await remove("stays");
     await remove("fresh");
   });

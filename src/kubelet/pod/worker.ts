@@ -226,6 +226,8 @@ export class PodWorker {
     for (const action of plan.kill) this.#kill(action);
     if (plan.createSandbox !== undefined) await replaceSandbox(scene, plan.createSandbox);
     else this.#retryAt = await startContainers(scene, plan.start, this.#retryMs);
+    // Of a pod that an earlier kubelet started, configuration and tokens are kept up to date from here on.
+    if (!scene.maker.volumes && !scene.obsolete()) await scene.maker.prepareVolumes();
     return this.#nextWake(plan);
   }
 
