@@ -4,7 +4,7 @@ import type { PodTemplateSpec } from "../../kinds/generated/core.v1.ts";
 import { ControllerRevision } from "../../kinds/index.ts";
 import { semanticEqual } from "../../machinery/equal.ts";
 import { isReason } from "../../machinery/errors.ts";
-import { stableHash } from "../../machinery/hash.ts";
+import { stableHash, stableJson } from "../../machinery/hash.ts";
 import { controllerReference, type KubeObject, type NewObject } from "../../machinery/object.ts";
 import type { Action } from "../framework/controller.ts";
 
@@ -59,7 +59,8 @@ function creation({ owner, template, collisionCount, countCollision }: RevisionS
       ...(owner.metadata.annotations ? { annotations: owner.metadata.annotations } : {}),
       ownerReferences: [controllerReference(owner)],
     },
-    data: { spec: { template: { ...template, $patch: "replace" } } },
+    // Clients compare the bytes with those of a template of their own, whose keys Go sorts.
+    data: JSON.parse(stableJson({ spec: { template: { ...template, $patch: "replace" } } })) as object,
     revision,
   };
   return {
