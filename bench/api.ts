@@ -182,7 +182,7 @@ try {
   const created = await measure({ ...jobs.create, first: 1 });
   await run({ ...jobs.get, count: 3000 });
   const read = await measure(jobs.get);
-  await run({ ...jobs.patch, count: 1000 });
+  await run({ ...jobs.patch, count: 3000 });
   const patched = await measure(jobs.patch);
   const listed = await measure(jobs.list);
   const watched = await measure({
