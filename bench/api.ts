@@ -6,12 +6,12 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { ensurePki } from "../src/apiserver/auth/pki.ts";
 import type { Client } from "../src/client/client.ts";
 import { ClusterRole, ClusterRoleBinding, Pod } from "../src/kinds/index.ts";
 import { realClock } from "../src/machinery/clock.ts";
 import type { FloorInput } from "./floor.ts";
+import { cpuMs, longestHold } from "./hold.ts";
 import type { Target } from "./http2.ts";
 import type { Job, Result } from "./load.ts";
 import { podsPath, podText, startServer } from "./server.ts";
@@ -95,8 +95,6 @@ interface Measured {
 type Run = (job: Job) => Promise<Result>;
 type Usage = ReturnType<typeof process.threadCpuUsage>;
 
-const cpuMs = (before: Usage, after: Usage) => (after.user + after.system - before.user - before.system) / 1000;
-
 async function measured(run: Run, floor: Run, floorCpu: () => Promise<Usage>, job: Job): Promise<Measured> {
   const before = process.threadCpuUsage();
   const own = await run(job);
@@ -104,22 +102,6 @@ async function measured(run: Run, floor: Run, floorCpu: () => Promise<Usage>, jo
   const floorBefore = await floorCpu();
   const bare = await floor(job);
   return { own, floor: bare, ownCpuMs, floorCpuMs: cpuMs(floorBefore, await floorCpu()) };
-}
-
-/** The longest time in which nothing else could run, and the longest collection, while something happens. */
-async function longestHold(what: () => Promise<unknown>): Promise<{ holdMs: number; collectionMs: number }> {
-  const resolution = 1;
-  let collectionMs = 0;
-  const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) collectionMs = Math.max(collectionMs, duration);
-  });
-  observer.observe({ entryTypes: ["gc"] });
-  const delay = monitorEventLoopDelay({ resolution });
-  delay.enable();
-  await what();
-  delay.disable();
-  observer.disconnect();
-  return { holdMs: Math.max(0, delay.max / 1e6 - resolution), collectionMs };
 }
 
 const each = (of: Result, cpu: number): string => ms(cpu / of.latenciesMs.length);

@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensurePki } from "../src/apiserver/auth/pki.ts";
 import type { Client } from "../src/client/client.ts";
 import { Pod } from "../src/kinds/index.ts";
 import { realClock } from "../src/machinery/clock.ts";
+import { longestHold, type Held } from "./hold.ts";
 import type { Target } from "./http2.ts";
 import { podsPath, podText, startServer } from "./server.ts";
 
@@ -87,25 +87,6 @@ async function fill(client: Client): Promise<void> {
   for (let at = 0; at < pods; at += 100) await Promise.all(Array.from({ length: 100 }, (_, i) => create(at + i)));
 }
 
-/** The longest hold and collection while something happens, in milliseconds, and its CPU time. */
-async function watched(work: () => Promise<unknown>) {
-  const resolution = 1;
-  let collection = 0;
-  const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) collection = Math.max(collection, duration);
-  });
-  observer.observe({ entryTypes: ["gc"] });
-  const delay = monitorEventLoopDelay({ resolution });
-  delay.enable();
-  const before = process.threadCpuUsage();
-  await work();
-  const { user, system } = process.threadCpuUsage();
-  delay.disable();
-  observer.disconnect();
-  const cpu = (user + system - before.user - before.system) / 1000;
-  return { hold: Math.max(0, delay.max / 1e6 - resolution), collection, cpu };
-}
-
 async function measure(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "knarr-holds-"));
   const stop = new AbortController();
@@ -115,23 +96,23 @@ async function measure(): Promise<void> {
     const { store, client, server } = await startServer(dir, pki, stop.signal);
     await fill(client);
     const target: Target = { url: server.url, caPem: pki.caPem, ...pki.admin };
-    const found = new Map<string, Awaited<ReturnType<typeof watched>>>();
+    const found = new Map<string, Held>();
     for (let round = 0; round < rounds; round++) {
       for (const [name, askOf] of Object.entries(cases)) {
         const ask = askOf(round);
         if (!ask && name !== "nothing") continue;
         const run = ask ? () => (child.send({ target, ask }), once(child, "message")) : () => sleep(300);
-        const seen = await watched(run);
-        if (!found.has(name) || seen.hold < found.get(name)!.hold) found.set(name, seen);
+        const seen = await longestHold(run);
+        if (!found.has(name) || seen.holdMs < found.get(name)!.holdMs) found.set(name, seen);
       }
     }
     const ms = (value: number) => `${value.toFixed(1)} ms`;
     console.table(
-      [...found].map(([request, { hold, collection, cpu }]) => ({
+      [...found].map(([request, { holdMs, collectionMs, cpuMs }]) => ({
         request,
-        "longest hold, goal 10 ms": ms(hold),
-        "longest collection in it": ms(collection),
-        "CPU in all": ms(cpu),
+        "longest hold, goal 10 ms": ms(holdMs),
+        "longest collection in it": ms(collectionMs),
+        "CPU in all": ms(cpuMs),
       })),
     );
     await server.close();
