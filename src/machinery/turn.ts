@@ -20,3 +20,7 @@ export async function inTurns<T, R>(items: Iterable<T>, work: (item: T) => R): P
 
 /** What is mostly there at once. */
 export type Awaitable<T> = T | Promise<T>;
+
+/** Goes on with a value at once, or when it is there. */
+export const after = <A, B>(value: Awaitable<A>, use: (value: A) => Awaitable<B>): Awaitable<B> =>
+  value instanceof Promise ? value.then(use) : use(value);

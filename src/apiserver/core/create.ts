@@ -5,6 +5,7 @@ import { formatTime } from "../../machinery/clock.ts";
 import { badRequest, invalid, methodNotSupported, notFound, type FieldError } from "../../machinery/errors.ts";
 import { randomSuffix } from "../../machinery/names.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import { after } from "../../machinery/turn.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Entry } from "../../store/store.ts";
 import type { AdmissionRequest } from "../admission/chain.ts";
@@ -142,8 +143,7 @@ function finish(
     if (kind.warnings) context.warnings.push(...kind.warnings(draft));
     return undefined;
   };
-  const found = kind.custom ? kind.custom.validate(draft) : (kind.validate?.(draft, sibling) ?? []);
-  return found instanceof Promise ? found.then(judged) : judged(found);
+  return after(kind.custom ? kind.custom.validate(draft) : (kind.validate?.(draft, sibling) ?? []), judged);
 }
 
 /** The stored entry that a write is based on; throws NotFound. */

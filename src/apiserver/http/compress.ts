@@ -2,6 +2,7 @@
 import { promisify } from "node:util";
 import { createGzip, gzip } from "node:zlib";
 import type { BodySink, EdgeRequest, EdgeResponse } from "./exchange.ts";
+import { drained } from "./sending.ts";
 
 const gzipAsync = promisify(gzip);
 const minBytes = 128 * 1024;
@@ -21,16 +22,7 @@ async function compressStream(produce: (sink: BodySink) => void | Promise<void>,
   target.signal.addEventListener("abort", () => zip.destroy(), { once: true });
   const produced = produce({
     write: (chunk, done) => zip.write(chunk, done),
-    drained: () =>
-      new Promise((resolve) => {
-        const settle = () => {
-          zip.off("drain", settle);
-          zip.off("close", settle);
-          resolve();
-        };
-        zip.on("drain", settle);
-        zip.on("close", settle);
-      }),
+    drained: () => drained(zip),
     get bufferedBytes() {
       return zip.writableLength + target.bufferedBytes;
     },

@@ -3,7 +3,7 @@
 import type { Clock } from "../../machinery/clock.ts";
 import { parseDuration } from "../../machinery/duration.ts";
 import { badRequest, statusError } from "../../machinery/errors.ts";
-import type { Awaitable } from "../../machinery/turn.ts";
+import { after, type Awaitable } from "../../machinery/turn.ts";
 import type { Ticket } from "../flowcontrol/dispatcher.ts";
 import { isLongRunning } from "../flowcontrol/flow-control.ts";
 import type { UserInfo } from "../types.ts";
@@ -64,9 +64,6 @@ export function passGate(
   );
   return hasBody ? limited(work) : work;
 }
-
-const after = <A, B>(value: Awaitable<A>, use: (value: A) => Awaitable<B>): Awaitable<B> =>
-  value instanceof Promise ? value.then(use) : use(value);
 
 /** `try … finally` around what is mostly done at once. */
 function ending<T>(work: () => Awaitable<T>, end: () => void): Awaitable<T> {

@@ -7,7 +7,7 @@ import { Exchange, type Closing } from "./edge-request.ts";
 import { upgraded, type BodySink, type EdgeRequest, type EdgeResponse, type Handler } from "./exchange.ts";
 import type { Peers } from "./peers.ts";
 import { sourceOf } from "./request-body.ts";
-import { run, stallBytes, stallMs } from "./sending.ts";
+import { drained, run, stallBytes, stallMs } from "./sending.ts";
 
 const closingOf = (target: ServerResponse | Duplex): Closing => ({
   get isClosed() {
@@ -65,17 +65,7 @@ function sinkOf(target: ServerResponse, request: EdgeRequest): BodySink {
       done?.();
       return false;
     },
-    drained: () =>
-      new Promise((resolve) => {
-        if (!target.writable || !target.writableNeedDrain) return resolve();
-        const settle = () => {
-          target.off("drain", settle);
-          target.off("close", settle);
-          resolve();
-        };
-        target.on("drain", settle);
-        target.on("close", settle);
-      }),
+    drained: () => drained(target),
     get bufferedBytes() {
       return target.writableLength;
     },

@@ -14,7 +14,7 @@ import { typedResponse, type EdgeRequest, type EdgeResponse } from "./exchange.t
 import { deleteParameters, integer, listParameters, watchParameters, writeParameters } from "./query.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import type { Decode } from "../audit/auditor.ts";
-import type { Awaitable } from "../../machinery/turn.ts";
+import { after, type Awaitable } from "../../machinery/turn.ts";
 import type { EdgeServices } from "./services.ts";
 import { watchResponse } from "./watch.ts";
 import { prefersYaml } from "./yaml.ts";
@@ -280,12 +280,9 @@ function decodedBody({ request, services, context }: ResourceCall): Awaitable<De
     context.onBody?.(decoded.value);
     return decoded;
   };
-  const decodedFrom = (bytes: Buffer) => {
-    const decoded = decodeBody(bytes, request.headers["content-type"], schemaLookup(services));
-    return decoded instanceof Promise ? decoded.then(noted) : noted(decoded);
-  };
-  const bytes = request.body.whole();
-  return bytes instanceof Promise ? bytes.then(decodedFrom) : decodedFrom(bytes);
+  const type = request.headers["content-type"];
+  const decodedFrom = (bytes: Buffer) => after(decodeBody(bytes, type, schemaLookup(services)), noted);
+  return after(request.body.whole(), decodedFrom);
 }
 
 /** Protobuf bodies name their type: a kind, or one of the messages that only requests carry. */
