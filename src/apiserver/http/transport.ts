@@ -1,6 +1,6 @@
 // HTTP/2 and HTTP/1.1 over TLS on one port. Knows sockets, nothing of Kubernetes.
 import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { realClock, type Clock } from "../../machinery/clock.ts";
@@ -82,10 +82,16 @@ export function createTransport(options: TransportOptions): Transport {
   });
   const onWaiting = createSweep(clock);
   const connections = new Set<Http2Connection>();
+  /** Those of HTTP/1.1 on which nothing is answered. */
+  const idle = new Set<Duplex>();
   const [serveHttp1] = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket) => {
-    if (socket.alpnProtocol !== "h2") return serveHttp1!.call(server, socket);
+    if (socket.alpnProtocol !== "h2") {
+      idle.add(socket);
+      socket.on("close", () => idle.delete(socket));
+      return serveHttp1!.call(server, socket);
+    }
     // Lifted by the first request.
     socket.setTimeout(firstRequestMs, () => socket.destroy());
     const connection = serveHttp2(socket, { peers, clock, handle, onWaiting });
@@ -93,16 +99,33 @@ export function createTransport(options: TransportOptions): Transport {
     socket.on("close", () => connections.delete(connection));
     if (drained) connection.leave();
   });
-  server.on("request", (message, response) => void answerHttp1(message, response, peers, handle));
+  server.on("request", (message, response) => {
+    const { socket } = message;
+    idle.delete(socket);
+    response.on("close", () => {
+      if (drained) socket.destroySoon();
+      else if (!socket.destroyed) idle.add(socket);
+    });
+    void answerHttp1(message, response, peers, handle);
+  });
   server.on("upgrade", (message, socket: Duplex, head: Buffer) => {
+    idle.delete(socket);
     void answerUpgrade(message, socket, head, peers, handle);
   });
   server.on("tlsClientError", () => {});
   server.on("clientError", (_error: Error, socket: Duplex) => void socket.destroy());
   let drained: Promise<void> | undefined;
   const drain = () => {
-    drained ??= new Promise<void>((resolve) => server.close(() => resolve()));
+    if (drained) return drained;
+    drained = new Promise((resolve) => {
+      // Node's own way of closing an HTTP server breaks off responses whose last bytes are still on their way.
+      NetServer.prototype.close.call(server, () => {
+        server.close();
+        resolve();
+      });
+    });
     for (const connection of connections) connection.leave();
+    for (const socket of idle) socket.destroy();
     return drained;
   };
   return {
